@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::code::{Convention, Instruction, Operation, Register, Source, Target, Value};
+use super::code::{AssignedValue, Convention, Destination, Instruction, Operation, Register, Value};
 use super::imports::entry;
 use super::{Export, Image, ImageError, Symbol};
 
@@ -209,7 +209,7 @@ impl Walk<'_, '_> {
             self.left -= 1;
             for operation in &instruction.operations {
                 match *operation {
-                    Operation::Set(register, Source::Address(memory))
+                    Operation::Set(register, AssignedValue::Address(memory))
                         if self.arguments.first() == Some(&register) =>
                     {
                         first = memory.address();
@@ -222,7 +222,7 @@ impl Walk<'_, '_> {
                                 let functions = first.map(|definition| self.image.executed_by(definition));
                                 self.waiting.extend(functions.unwrap_or_default());
                             }
-                            (None, Target::Code(to)) => self.waiting.push(to),
+                            (None, Destination::Code(to)) => self.waiting.push(to),
                             (Some(Called::Caller) | None, _) => {}
                         }
                         if matches!(operation, Operation::Jump(_)) {
@@ -270,7 +270,7 @@ impl Walk<'_, '_> {
             self.left -= 1;
             for operation in &instruction.operations {
                 match *operation {
-                    Operation::Set(register, Source::Address(memory)) => {
+                    Operation::Set(register, AssignedValue::Address(memory)) => {
                         let argument = self.arguments.iter().position(|argument| *argument == register);
                         if let Some(given) = argument.and_then(|index| given.get_mut(index)) {
                             *given = memory.address();
@@ -282,12 +282,12 @@ impl Walk<'_, '_> {
                             Some(Called::Caller) => self.enter_initializers(given),
                             Some(Called::Define | Called::Failing) | None => {}
                         }
-                        if let Target::Code(to) = target {
+                        if let Destination::Code(to) = target {
                             self.enter(to);
                         }
                     }
                     Operation::Jump(target) => {
-                        if let Target::Code(to) = target {
+                        if let Destination::Code(to) = target {
                             self.enter(to);
                         }
                         return self.called(target) == Some(Called::Wanted);
@@ -308,11 +308,11 @@ impl Walk<'_, '_> {
 
     /// Returns the imported function that is called or jumped to, possibly by code that does nothing
     /// but jump to it.
-    fn called(&self, target: Target) -> Option<Called> {
+    fn called(&self, target: Destination) -> Option<Called> {
         let slot = match target {
-            Target::Code(to) => self.image.slot_behind(to)?,
-            Target::Pointer(Value::Memory(memory)) => memory.address()?,
-            Target::Pointer(_) => return None,
+            Destination::Code(to) => self.image.slot_behind(to)?,
+            Destination::Pointer(Value::Memory(memory)) => memory.address()?,
+            Destination::Pointer(_) => return None,
         };
         self.slots.get(&slot).copied()
     }

@@ -15,8 +15,8 @@ use self::operands::{
     bytes_of, immediate, is_same, is_whole, number, set_unknown, shifted, stored, value, wide, written,
 };
 use super::{
-    Base, Condition, Convention, Index, Instruction, Memory, NOWHERE, Operation, Register, Source, Target,
-    Value,
+    AssignedValue, Base, BranchCondition, Convention, Destination, Index, Instruction, MemoryOperand,
+    NOWHERE, Operation, Register, Value,
 };
 
 /// The number of the stack pointer and of the zero register: which of them it is depends on the
@@ -77,16 +77,16 @@ enum Constant {
     Number(i64),
 }
 
-pub struct Decoder<'a> {
+pub struct Arm64Decoder<'a> {
     at: u32,
     code: &'a [u8],
     constants: [Constant; 32],
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> Arm64Decoder<'a> {
     /// Decodes code that begins at this RVA.
-    pub fn new(at: u32, code: &'a [u8]) -> Decoder<'a> {
-        Decoder { at, code, constants: [Constant::Unknown; 32] }
+    pub fn new(at: u32, code: &'a [u8]) -> Arm64Decoder<'a> {
+        Arm64Decoder { at, code, constants: [Constant::Unknown; 32] }
     }
 
     pub fn decode(&mut self, instruction: &mut Instruction) -> bool {
@@ -111,13 +111,15 @@ impl<'a> Decoder<'a> {
         match *operation {
             Operation::Set(register, source) => {
                 let constant = match source {
-                    Source::Page(at) => Constant::Address(at),
-                    Source::Address(memory) => memory.address().map_or(Constant::Unknown, Constant::Address),
-                    Source::Value(Value::Memory(memory)) if memory.size == 8 => {
+                    AssignedValue::Page(at) => Constant::Address(at),
+                    AssignedValue::Address(memory) => {
+                        memory.address().map_or(Constant::Unknown, Constant::Address)
+                    }
+                    AssignedValue::Value(Value::Memory(memory)) if memory.size == 8 => {
                         memory.address().map_or(Constant::Unknown, Constant::Pointer)
                     }
-                    Source::Value(Value::Register(other)) => self.constant(other),
-                    Source::Value(Value::Number(number)) => Constant::Number(number),
+                    AssignedValue::Value(Value::Register(other)) => self.constant(other),
+                    AssignedValue::Value(Value::Number(number)) => Constant::Number(number),
                     _ => Constant::Unknown,
                 };
                 if let Some(known) = self.constants.get_mut(register.index()) {
@@ -148,7 +150,7 @@ impl<'a> Decoder<'a> {
     fn follow(&self, decoded: &Decoded, operations: &mut Vec<Operation>) {
         use Opcode as Op;
         let [first, second, third, fourth] = decoded.operands;
-        let mut set = |operand: Operand, source: Source| {
+        let mut set = |operand: Operand, source: AssignedValue| {
             if let Some(register) = written(operand) {
                 operations.push(Operation::Set(register, source));
             }
@@ -157,10 +159,10 @@ impl<'a> Decoder<'a> {
             (Op::B | Op::BR, _) => operations.push(Operation::Jump(self.target(first))),
             (Op::BL | Op::BLR, _) => operations.push(Operation::Call(self.target(first))),
             (Op::BRAA | Op::BRAB | Op::BRAAZ | Op::BRABZ, _) => {
-                operations.push(Operation::Jump(Target::Pointer(Value::Unknown)));
+                operations.push(Operation::Jump(Destination::Pointer(Value::Unknown)));
             }
             (Op::BLRAA | Op::BLRAB | Op::BLRAAZ | Op::BLRABZ, _) => {
-                operations.push(Operation::Call(Target::Pointer(Value::Unknown)));
+                operations.push(Operation::Call(Destination::Pointer(Value::Unknown)));
             }
             (Op::RET | Op::RETAA | Op::RETAB, _) => operations.push(Operation::Return),
             (Op::BRK, _) => operations.push(Operation::Breakpoint),
@@ -171,8 +173,8 @@ impl<'a> Decoder<'a> {
             }
             (Op::CBZ | Op::CBNZ, _) => {
                 let condition = match decoded.opcode {
-                    Op::CBZ => Condition::Equal,
-                    _ => Condition::NotEqual,
+                    Op::CBZ => BranchCondition::Equal,
+                    _ => BranchCondition::NotEqual,
                 };
                 operations.push(Operation::Compare(value(first), Value::Number(0)));
                 operations.push(Operation::Branch(condition, self.branch(second)));
@@ -183,9 +185,9 @@ impl<'a> Decoder<'a> {
                     _ => bit == 63,
                 };
                 let condition = match decoded.opcode {
-                    _ if !is_sign => Condition::Other,
-                    Op::TBZ => Condition::NotNegative,
-                    _ => Condition::Negative,
+                    _ if !is_sign => BranchCondition::Other,
+                    Op::TBZ => BranchCondition::NotNegative,
+                    _ => BranchCondition::Negative,
                 };
                 if is_sign {
                     operations.push(Operation::Compare(value(first), Value::Number(0)));
@@ -193,11 +195,11 @@ impl<'a> Decoder<'a> {
                 operations.push(Operation::Branch(condition, self.branch(third)));
             }
             (Op::ADR, Operand::PCOffset(distance)) => {
-                set(first, Source::Address(Memory::absolute(self.to(distance), 0)));
+                set(first, AssignedValue::Address(MemoryOperand::absolute(self.to(distance), 0)));
             }
             (Op::ADRP, Operand::PCOffset(distance)) => {
                 let page = i64::from(self.at & !0xfff).saturating_add(distance);
-                set(first, Source::Page(u32::try_from(page).unwrap_or(NOWHERE)));
+                set(first, AssignedValue::Page(u32::try_from(page).unwrap_or(NOWHERE)));
             }
             (Op::MOVZ, Operand::ImmShift(bits, shift)) => {
                 set(first, number(wide(bits, shift), first).into());
@@ -210,7 +212,7 @@ impl<'a> Decoder<'a> {
                     Value::Number(bits) => bits,
                     _ => 0,
                 };
-                set(first, Source::Insert { mask: replaced(0xffff), bits: replaced(bits) });
+                set(first, AssignedValue::Insert { mask: replaced(0xffff), bits: replaced(bits) });
             }
             (Op::ADD | Op::ADDS | Op::SUB | Op::SUBS, _) => self.add(decoded, operations),
             (Op::ANDS | Op::BICS | Op::ADCS | Op::SBCS, _) => {
@@ -231,9 +233,9 @@ impl<'a> Decoder<'a> {
             (Op::AND, _) => {
                 let source = match immediate(third) {
                     Some(mask) if is_same(first, second) => {
-                        Source::And { mask: mask as i64, bytes: bytes_of(first) }
+                        AssignedValue::And { mask: mask as i64, bytes: bytes_of(first) }
                     }
-                    _ => Source::Unknown,
+                    _ => AssignedValue::Unknown,
                 };
                 set(first, source);
             }
@@ -246,8 +248,8 @@ impl<'a> Decoder<'a> {
             }
             (Op::ORR, _) => {
                 let source = match immediate(third) {
-                    Some(bits) => Source::Or(value(second), bits as i64),
-                    None => Source::Unknown,
+                    Some(bits) => AssignedValue::Or(value(second), bits as i64),
+                    None => AssignedValue::Unknown,
                 };
                 set(first, source);
             }
@@ -257,7 +259,7 @@ impl<'a> Decoder<'a> {
                     (a @ Operand::SIMDRegisterElements(..), b) => a == b,
                     _ => false,
                 };
-                set(first, if is_itself { Value::Number(0).into() } else { Source::Unknown });
+                set(first, if is_itself { Value::Number(0).into() } else { AssignedValue::Unknown });
             }
             (Op::MOVI, Operand::Imm64(0)) => set(first, Value::Number(0).into()),
             (Op::MOVI, Operand::ImmShift(bits, shift)) => {
@@ -265,18 +267,18 @@ impl<'a> Decoder<'a> {
                     Operand::SIMDRegisterElements(SIMDSizeCode::Q, _, SIMDSizeCode::S) => {
                         Value::Number(wide(bits, shift) as i64).into()
                     }
-                    _ => Source::Unknown,
+                    _ => AssignedValue::Unknown,
                 };
                 set(first, source);
             }
             (Op::MADD | Op::SMADDL | Op::UMADDL, _) => {
                 let source = match value(fourth) {
-                    Value::Number(0) => Source::Product(value(second), value(third)),
-                    _ => Source::Unknown,
+                    Value::Number(0) => AssignedValue::Product(value(second), value(third)),
+                    _ => AssignedValue::Unknown,
                 };
                 set(first, source);
             }
-            (Op::UBFM, _) => set(first, shift_left(decoded).unwrap_or(Source::Unknown)),
+            (Op::UBFM, _) => set(first, shift_left(decoded).unwrap_or(AssignedValue::Unknown)),
             // `sxtw`: a number stays the same.
             (Op::SBFM, _) if (third, fourth) == (Operand::Immediate(0), Operand::Immediate(31)) => {
                 set(first, value(second).into());
@@ -284,12 +286,12 @@ impl<'a> Decoder<'a> {
             (Op::CSEL, _) => {
                 let source = match fourth {
                     Operand::ConditionCode(0) => {
-                        Source::Select { equal: value(second), different: value(third) }
+                        AssignedValue::Select { equal: value(second), different: value(third) }
                     }
                     Operand::ConditionCode(1) => {
-                        Source::Select { equal: value(third), different: value(second) }
+                        AssignedValue::Select { equal: value(third), different: value(second) }
                     }
-                    _ => Source::Unknown,
+                    _ => AssignedValue::Unknown,
                 };
                 set(first, source);
             }
@@ -323,11 +325,11 @@ impl<'a> Decoder<'a> {
         let distance = given.map(|number| if is_sum { number } else { -number });
         let source = match (second, distance, other) {
             (Operand::RegisterOrSP(_, base), Some(distance), _) => {
-                Source::Address(self.place(base, distance))
+                AssignedValue::Address(self.place(base, distance))
             }
-            (_, _, Some((other, shift))) if is_sum => Source::Sum(value(second), other, shift),
-            (_, _, Some((other, shift))) => Source::Difference(value(second), other, shift),
-            _ => Source::Unknown,
+            (_, _, Some((other, shift))) if is_sum => AssignedValue::Sum(value(second), other, shift),
+            (_, _, Some((other, shift))) => AssignedValue::Difference(value(second), other, shift),
+            _ => AssignedValue::Unknown,
         };
         operations.push(Operation::Set(register, source));
     }
@@ -364,8 +366,8 @@ impl<'a> Decoder<'a> {
                     } else if let Some(register) = written(*operand) {
                         let is_whole = access.size.is_none() && is_whole(*operand);
                         let source = match is_whole {
-                            true => Source::Value(Value::Memory(memory)),
-                            false => Source::Loaded(memory),
+                            true => AssignedValue::Value(Value::Memory(memory)),
+                            false => AssignedValue::Loaded(memory),
                         };
                         operations.push(Operation::Set(register, source));
                     }
@@ -374,7 +376,7 @@ impl<'a> Decoder<'a> {
             }
             // Atomic operations, and those on several vectors.
             None => {
-                operations.push(Operation::Store(Memory { size: 16, ..memory }, Value::Unknown));
+                operations.push(Operation::Store(MemoryOperand { size: 16, ..memory }, Value::Unknown));
                 for operand in registers {
                     set_unknown(*operand, operations);
                 }
@@ -384,7 +386,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A place in memory, and what is done to its base before and after it is accessed.
-    fn memory(&self, operand: Operand) -> (Option<Operation>, Memory, Option<Operation>) {
+    fn memory(&self, operand: Operand) -> (Option<Operation>, MemoryOperand, Option<Operation>) {
         let set = |base: u16, source| Some(Operation::Set(Register::general(base as u8), source));
         match operand {
             Operand::RegPreIndex(base, offset, false) => (None, self.place(base, offset), None),
@@ -392,14 +394,16 @@ impl<'a> Decoder<'a> {
                 let place = self.place(base, offset);
                 // The base has been moved by then.
                 let memory = if place.address().is_some() { place } else { relative(base, 0) };
-                (set(base, Source::Address(place)), memory, None)
+                (set(base, AssignedValue::Address(place)), memory, None)
             }
             Operand::RegPostIndex(base, offset) => {
-                let back = set(base, Source::Address(self.place(base, offset)));
+                let back = set(base, AssignedValue::Address(self.place(base, offset)));
                 let step = i16::try_from(offset).map_or(Index::None, Index::Advancing);
-                (None, Memory { index: step, ..self.place(base, 0) }, back)
+                (None, MemoryOperand { index: step, ..self.place(base, 0) }, back)
             }
-            Operand::RegPostIndexReg(base, _) => (None, self.place(base, 0), set(base, Source::Unknown)),
+            Operand::RegPostIndexReg(base, _) => {
+                (None, self.place(base, 0), set(base, AssignedValue::Unknown))
+            }
             // A place in a large stack frame.
             Operand::RegRegOffset(SP_OR_ZERO, index, _, _, 0)
                 if let Constant::Number(offset) = self.constant(Register::general(index as u8)) =>
@@ -408,31 +412,31 @@ impl<'a> Decoder<'a> {
             }
             Operand::RegRegOffset(base, _, _, _, shift) => {
                 let index = Index::Scaled(1u8.checked_shl(shift.into()).unwrap_or(u8::MAX));
-                (None, Memory { index, ..relative(base, 0) }, None)
+                (None, MemoryOperand { index, ..relative(base, 0) }, None)
             }
-            Operand::PCOffset(distance) => (None, Memory::absolute(self.to(distance), 0), None),
+            Operand::PCOffset(distance) => (None, MemoryOperand::absolute(self.to(distance), 0), None),
             _ => (None, relative(SP_OR_ZERO, 0), None),
         }
     }
 
     /// The place at a distance from what a register holds.
-    fn place(&self, base: u16, offset: i32) -> Memory {
+    fn place(&self, base: u16, offset: i32) -> MemoryOperand {
         match self.constant(Register::general(base as u8)) {
             Constant::Address(at) if base != SP_OR_ZERO => {
-                Memory::absolute(at.checked_add_signed(offset).unwrap_or(NOWHERE), 0)
+                MemoryOperand::absolute(at.checked_add_signed(offset).unwrap_or(NOWHERE), 0)
             }
             _ => relative(base, offset),
         }
     }
 
     /// Where a call or a jump leads.
-    fn target(&self, operand: Operand) -> Target {
-        let Operand::Register(_, number) = operand else { return Target::Code(self.branch(operand)) };
+    fn target(&self, operand: Operand) -> Destination {
+        let Operand::Register(_, number) = operand else { return Destination::Code(self.branch(operand)) };
         let register = Register::general(number as u8);
         match self.constant(register) {
-            Constant::Address(at) => Target::Code(at),
-            Constant::Pointer(slot) => Target::Pointer(Value::Memory(Memory::absolute(slot, 8))),
-            Constant::Unknown | Constant::Number(_) => Target::Pointer(value(operand)),
+            Constant::Address(at) => Destination::Code(at),
+            Constant::Pointer(slot) => Destination::Pointer(Value::Memory(MemoryOperand::absolute(slot, 8))),
+            Constant::Unknown | Constant::Number(_) => Destination::Pointer(value(operand)),
         }
     }
 
@@ -444,29 +448,30 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Memory {
+impl MemoryOperand {
     /// The place that many bytes behind this one.
-    fn behind(self, distance: i32) -> Memory {
+    fn behind(self, distance: i32) -> MemoryOperand {
         match self.base {
-            Base::Absolute(at) => {
-                Memory { base: Base::Absolute(at.checked_add_signed(distance).unwrap_or(NOWHERE)), ..self }
-            }
-            _ => Memory { offset: self.offset.wrapping_add(distance), ..self },
+            Base::Absolute(at) => MemoryOperand {
+                base: Base::Absolute(at.checked_add_signed(distance).unwrap_or(NOWHERE)),
+                ..self
+            },
+            _ => MemoryOperand { offset: self.offset.wrapping_add(distance), ..self },
         }
     }
 }
 
-impl From<Value> for Source {
-    fn from(value: Value) -> Source {
+impl From<Value> for AssignedValue {
+    fn from(value: Value) -> AssignedValue {
         match value {
-            Value::Unknown => Source::Unknown,
-            value => Source::Value(value),
+            Value::Unknown => AssignedValue::Unknown,
+            value => AssignedValue::Value(value),
         }
     }
 }
 
-fn relative(base: u16, offset: i32) -> Memory {
-    Memory { base: Base::Register(Register::general(base as u8)), offset, index: Index::None, size: 0 }
+fn relative(base: u16, offset: i32) -> MemoryOperand {
+    MemoryOperand { base: Base::Register(Register::general(base as u8)), offset, index: Index::None, size: 0 }
 }
 
 /// An instruction that copies between registers and memory.
@@ -492,22 +497,22 @@ fn access_of(opcode: Opcode) -> Option<Access> {
     Some(Access { is_store, size })
 }
 
-fn condition(code: u8) -> Condition {
+fn condition(code: u8) -> BranchCondition {
     match code {
-        0 => Condition::Equal,
-        1 => Condition::NotEqual,
-        4 => Condition::Negative,
-        5 => Condition::NotNegative,
-        10 => Condition::GreaterOrEqual,
-        11 => Condition::Less,
-        12 => Condition::Greater,
-        13 => Condition::LessOrEqual,
-        _ => Condition::Other,
+        0 => BranchCondition::Equal,
+        1 => BranchCondition::NotEqual,
+        4 => BranchCondition::Negative,
+        5 => BranchCondition::NotNegative,
+        10 => BranchCondition::GreaterOrEqual,
+        11 => BranchCondition::Less,
+        12 => BranchCondition::Greater,
+        13 => BranchCondition::LessOrEqual,
+        _ => BranchCondition::Other,
     }
 }
 
 /// `lsl` and the extension of 32 bits to 64, which are special cases of `ubfm`.
-fn shift_left(decoded: &Decoded) -> Option<Source> {
+fn shift_left(decoded: &Decoded) -> Option<AssignedValue> {
     let [first, second, Operand::Immediate(rotated), Operand::Immediate(highest)] = decoded.operands else {
         return None;
     };
@@ -517,7 +522,7 @@ fn shift_left(decoded: &Decoded) -> Option<Source> {
     }
     let shift = bits.checked_sub(rotated)?;
     (highest + shift + 1 == bits && shift < 31)
-        .then(|| Source::Product(value(second), Value::Number(1 << shift)))
+        .then(|| AssignedValue::Product(value(second), Value::Number(1 << shift)))
 }
 
 #[cfg(test)]

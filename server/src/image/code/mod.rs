@@ -69,12 +69,12 @@ pub(super) enum Value {
     /// Of a 32-bit operation, sign-extended. Of a vector register, the number in each 32 bits.
     Number(i64),
     Register(Register),
-    Memory(Memory),
+    Memory(MemoryOperand),
 }
 
 /// A place in memory.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Memory {
+pub(super) struct MemoryOperand {
     pub base: Base,
     /// The distance from the base in bytes.
     pub offset: i32,
@@ -102,9 +102,9 @@ pub(super) enum Index {
     Advancing(i16),
 }
 
-impl Memory {
-    fn absolute(at: u32, size: u8) -> Memory {
-        Memory { base: Base::Absolute(at), offset: 0, index: Index::None, size }
+impl MemoryOperand {
+    fn absolute(at: u32, size: u8) -> MemoryOperand {
+        MemoryOperand { base: Base::Absolute(at), offset: 0, index: Index::None, size }
     }
 
     /// Its RVA, if the instructions alone give it.
@@ -127,14 +127,14 @@ impl Memory {
 
 /// What a register is set to.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Source {
+pub(super) enum AssignedValue {
     Unknown,
     /// The value, as it is.
     Value(Value),
     /// Something made of what is read here.
-    Loaded(Memory),
+    Loaded(MemoryOperand),
     /// The address of the place.
-    Address(Memory),
+    Address(MemoryOperand),
     /// The RVA of a page, to which an offset is yet to be added.
     Page(u32),
     /// The second value is shifted left by a number of bits.
@@ -171,24 +171,26 @@ pub(super) enum Operation {
     /// Another exception, or a call of the kernel.
     Interrupt,
     Return,
-    Call(Target),
-    Jump(Target),
-    Branch(Condition, u32),
+    Call(Destination),
+    Jump(Destination),
+    Branch(BranchCondition, u32),
     /// Replaces the last comparison. The values are unknown where flags are set by something else.
     Compare(Value, Value),
-    Set(Register, Source),
-    Store(Memory, Value),
+    Set(Register, AssignedValue),
+    Store(MemoryOperand, Value),
     Forget(&'static [Register]),
 }
 
 impl Operation {
     /// The memory that is read for a register or a comparison.
-    pub fn reads(&self) -> Option<Memory> {
+    pub fn reads(&self) -> Option<MemoryOperand> {
         let value = match *self {
             Operation::Compare(_, value) => value,
-            Operation::Set(_, Source::Loaded(memory)) => Value::Memory(memory),
-            Operation::Set(_, Source::Value(value) | Source::Product(_, value)) => value,
-            Operation::Set(_, Source::Sum(_, value, _) | Source::Difference(_, value, _)) => value,
+            Operation::Set(_, AssignedValue::Loaded(memory)) => Value::Memory(memory),
+            Operation::Set(_, AssignedValue::Value(value) | AssignedValue::Product(_, value)) => value,
+            Operation::Set(_, AssignedValue::Sum(_, value, _) | AssignedValue::Difference(_, value, _)) => {
+                value
+            }
             _ => Value::Unknown,
         };
         match value {
@@ -200,7 +202,7 @@ impl Operation {
 
 /// What is called or jumped to.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Target {
+pub(super) enum Destination {
     /// Code at this RVA.
     Code(u32),
     /// The code that the value points to.
@@ -209,7 +211,7 @@ pub(super) enum Target {
 
 /// When a branch is taken, by the last comparison of a left value with a right one.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Condition {
+pub(super) enum BranchCondition {
     Equal,
     NotEqual,
     Negative,
@@ -234,8 +236,8 @@ pub(super) struct Instruction {
 
 /// Decodes the instructions from an RVA on.
 pub(super) enum Decoder<'a> {
-    X64(x64::Decoder<'a>),
-    Arm64(arm64::Decoder<'a>),
+    X64(x64::X64Decoder<'a>),
+    Arm64(arm64::Arm64Decoder<'a>),
 }
 
 impl Decoder<'_> {
@@ -264,8 +266,8 @@ impl<'a> Image<'a> {
     pub(super) fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
         let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
         match Machine::from_header(self.headers.machine) {
-            Machine::X64 => Some(Decoder::X64(x64::Decoder::new(at, code))),
-            Machine::Arm64 => Some(Decoder::Arm64(arm64::Decoder::new(at, code))),
+            Machine::X64 => Some(Decoder::X64(x64::X64Decoder::new(at, code))),
+            Machine::Arm64 => Some(Decoder::Arm64(arm64::Arm64Decoder::new(at, code))),
             _ => None,
         }
     }
@@ -282,8 +284,8 @@ impl<'a> Image<'a> {
                 return None;
             }
             match instruction.operations.as_slice() {
-                [Operation::Jump(Target::Pointer(Value::Memory(slot)))] => return slot.address(),
-                [Operation::Set(_, Source::Page(_) | Source::Value(Value::Memory(_)))] => {}
+                [Operation::Jump(Destination::Pointer(Value::Memory(slot)))] => return slot.address(),
+                [Operation::Set(_, AssignedValue::Page(_) | AssignedValue::Value(Value::Memory(_)))] => {}
                 _ => return None,
             }
         }

@@ -5,8 +5,8 @@ use iced_x86::{
 };
 
 use super::{
-    Base, Condition, Convention, Index, Instruction, Memory, NOWHERE, Operation, Register, Source, Target,
-    Value,
+    AssignedValue, Base, BranchCondition, Convention, Destination, Index, Instruction, MemoryOperand,
+    NOWHERE, Operation, Register, Value,
 };
 
 const RAX: Register = Register::general(0);
@@ -47,15 +47,15 @@ const VOLATILE: &[Register] = &[
     Register::vector(5),
 ];
 
-pub struct Decoder<'a> {
+pub struct X64Decoder<'a> {
     decoder: iced_x86::Decoder<'a>,
     decoded: Decoded,
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> X64Decoder<'a> {
     /// Decodes code that begins at this RVA.
-    pub fn new(at: u32, code: &'a [u8]) -> Decoder<'a> {
-        Decoder {
+    pub fn new(at: u32, code: &'a [u8]) -> X64Decoder<'a> {
+        X64Decoder {
             decoder: iced_x86::Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE),
             decoded: Decoded::default(),
         }
@@ -111,24 +111,24 @@ fn rva(address: u64) -> u32 {
     u32::try_from(address).unwrap_or(NOWHERE)
 }
 
-fn target(decoded: &Decoded) -> Target {
+fn target(decoded: &Decoded) -> Destination {
     match decoded.op0_kind() {
-        OpKind::NearBranch64 => Target::Code(rva(decoded.near_branch_target())),
-        _ => Target::Pointer(value(decoded, 0)),
+        OpKind::NearBranch64 => Destination::Code(rva(decoded.near_branch_target())),
+        _ => Destination::Pointer(value(decoded, 0)),
     }
 }
 
-fn condition(mnemonic: Mnemonic) -> Condition {
+fn condition(mnemonic: Mnemonic) -> BranchCondition {
     match mnemonic {
-        Mnemonic::Je => Condition::Equal,
-        Mnemonic::Jne => Condition::NotEqual,
-        Mnemonic::Js => Condition::Negative,
-        Mnemonic::Jns => Condition::NotNegative,
-        Mnemonic::Jl => Condition::Less,
-        Mnemonic::Jle => Condition::LessOrEqual,
-        Mnemonic::Jg => Condition::Greater,
-        Mnemonic::Jge => Condition::GreaterOrEqual,
-        _ => Condition::Other,
+        Mnemonic::Je => BranchCondition::Equal,
+        Mnemonic::Jne => BranchCondition::NotEqual,
+        Mnemonic::Js => BranchCondition::Negative,
+        Mnemonic::Jns => BranchCondition::NotNegative,
+        Mnemonic::Jl => BranchCondition::Less,
+        Mnemonic::Jle => BranchCondition::LessOrEqual,
+        Mnemonic::Jg => BranchCondition::Greater,
+        Mnemonic::Jge => BranchCondition::GreaterOrEqual,
+        _ => BranchCondition::Other,
     }
 }
 
@@ -151,7 +151,7 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
         Mnemonic::Push => return operations.push(moved_stack(-8)),
         Mnemonic::Pop => {
             if let Some(register) = register(decoded.op0_register()) {
-                operations.push(Operation::Set(register, Source::Unknown));
+                operations.push(Operation::Set(register, AssignedValue::Unknown));
             }
             return operations.push(moved_stack(8));
         }
@@ -185,26 +185,26 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
 }
 
 fn moved_stack(distance: i64) -> Operation {
-    Operation::Set(RSP, Source::Sum(Value::Register(RSP), Value::Number(distance), 0))
+    Operation::Set(RSP, AssignedValue::Sum(Value::Register(RSP), Value::Number(distance), 0))
 }
 
 /// What an instruction sets its first operand to, a register.
-fn source(decoded: &Decoded, register: Register) -> Source {
+fn source(decoded: &Decoded, register: Register) -> AssignedValue {
     let bytes = decoded.op0_register().size().min(16) as u8;
     if matches!(decoded.mnemonic(), Mnemonic::And | Mnemonic::Or)
         && let Some(given) = number(decoded, 1)
     {
         return match decoded.mnemonic() {
-            Mnemonic::And if register != RSP => Source::And { mask: given, bytes },
-            Mnemonic::Or if given == -1 && bytes < 4 => Source::Unknown,
-            Mnemonic::Or if given == -1 => Source::Value(Value::Number(-1)),
-            Mnemonic::Or => Source::Or(Value::Register(register), given),
-            _ => Source::Unknown,
+            Mnemonic::And if register != RSP => AssignedValue::And { mask: given, bytes },
+            Mnemonic::Or if given == -1 && bytes < 4 => AssignedValue::Unknown,
+            Mnemonic::Or if given == -1 => AssignedValue::Value(Value::Number(-1)),
+            Mnemonic::Or => AssignedValue::Or(Value::Register(register), given),
+            _ => AssignedValue::Unknown,
         };
     }
     let loaded = match decoded.op1_kind() {
-        OpKind::Memory => Source::Loaded(memory(decoded)),
-        _ => Source::Unknown,
+        OpKind::Memory => AssignedValue::Loaded(memory(decoded)),
+        _ => AssignedValue::Unknown,
     };
     if bytes < 4 {
         return loaded;
@@ -214,20 +214,22 @@ fn source(decoded: &Decoded, register: Register) -> Source {
         decoded.op1_kind() == OpKind::Register && decoded.op1_register() == decoded.op0_register();
     match decoded.mnemonic() {
         Mnemonic::Xor | Mnemonic::Sub | Mnemonic::Xorps | Mnemonic::Pxor if is_itself => {
-            Source::Value(Value::Number(0))
+            AssignedValue::Value(Value::Number(0))
         }
         Mnemonic::Mov | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
-            Source::Value(value(decoded, 1))
+            AssignedValue::Value(value(decoded, 1))
         }
         // `lea r8d, [rdx-1]` makes a number of one that is in a register.
-        Mnemonic::Lea => Source::Address(memory(decoded)),
+        Mnemonic::Lea => AssignedValue::Address(memory(decoded)),
         // Unoptimized code computes the place of an entry: `imul rcx, rcx, 974h`, `add rax, rcx`.
-        Mnemonic::Add => Source::Sum(own, value(decoded, 1), 0),
-        Mnemonic::Imul if decoded.op_count() == 3 => Source::Product(value(decoded, 1), value(decoded, 2)),
-        Mnemonic::Imul if decoded.op_count() == 2 => Source::Product(own, value(decoded, 1)),
-        Mnemonic::Sub => Source::Difference(own, value(decoded, 1), 0),
-        Mnemonic::Cmovne => Source::Select { different: value(decoded, 1), equal: own },
-        Mnemonic::Cmove => Source::Select { different: own, equal: value(decoded, 1) },
+        Mnemonic::Add => AssignedValue::Sum(own, value(decoded, 1), 0),
+        Mnemonic::Imul if decoded.op_count() == 3 => {
+            AssignedValue::Product(value(decoded, 1), value(decoded, 2))
+        }
+        Mnemonic::Imul if decoded.op_count() == 2 => AssignedValue::Product(own, value(decoded, 1)),
+        Mnemonic::Sub => AssignedValue::Difference(own, value(decoded, 1), 0),
+        Mnemonic::Cmovne => AssignedValue::Select { different: value(decoded, 1), equal: own },
+        Mnemonic::Cmove => AssignedValue::Select { different: own, equal: value(decoded, 1) },
         _ => loaded,
     }
 }
@@ -251,12 +253,12 @@ fn value(decoded: &Decoded, operand: u32) -> Value {
     }
 }
 
-fn memory(decoded: &Decoded) -> Memory {
+fn memory(decoded: &Decoded) -> MemoryOperand {
     let size = u8::try_from(decoded.memory_size().size()).unwrap_or(u8::MAX);
     if decoded.is_ip_rel_memory_operand() {
-        return Memory::absolute(rva(decoded.ip_rel_memory_address()), size);
+        return MemoryOperand::absolute(rva(decoded.ip_rel_memory_address()), size);
     }
-    Memory {
+    MemoryOperand {
         base: register(decoded.memory_base()).map_or(Base::Unknown, Base::Register),
         offset: decoded.memory_displacement64() as i32,
         index: match decoded.memory_index() {

@@ -1,7 +1,7 @@
 //! Comparisons, as far as their outcome is known.
 
 use super::known::Held;
-use crate::image::code::Condition;
+use crate::image::code::BranchCondition;
 
 /// The comparison of a value with a number.
 #[derive(Clone, Copy)]
@@ -26,24 +26,24 @@ impl Compared {
     }
 
     /// Whether a branch is taken that depends on whether a call has succeeded.
-    pub fn decides(self, condition: Condition) -> Option<bool> {
+    pub fn decides(self, condition: BranchCondition) -> Option<bool> {
         // Numbers count the iterations of a loop, of which the first one is followed.
         if matches!(self.held, Held::Number(_)) { None } else { self.fulfills(condition) }
     }
 
     /// Whether the condition is fulfilled.
-    pub fn fulfills(self, condition: Condition) -> Option<bool> {
+    pub fn fulfills(self, condition: BranchCondition) -> Option<bool> {
         let difference = self.difference;
         Some(match condition {
-            Condition::Equal => difference == 0,
-            Condition::NotEqual => difference != 0,
+            BranchCondition::Equal => difference == 0,
+            BranchCondition::NotEqual => difference != 0,
             // An address has no sign.
             _ if !matches!(self.held, Held::Done | Held::Number(_)) => return None,
-            Condition::Negative | Condition::Less => difference < 0,
-            Condition::NotNegative | Condition::GreaterOrEqual => difference >= 0,
-            Condition::Greater => difference > 0,
-            Condition::LessOrEqual => difference <= 0,
-            Condition::Other => return None,
+            BranchCondition::Negative | BranchCondition::Less => difference < 0,
+            BranchCondition::NotNegative | BranchCondition::GreaterOrEqual => difference >= 0,
+            BranchCondition::Greater => difference > 0,
+            BranchCondition::LessOrEqual => difference <= 0,
+            BranchCondition::Other => return None,
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{Walk, is_module_name};
-use crate::image::code::{Instruction, Operation, Target};
+use crate::image::code::{Destination, Instruction, Operation};
 
 impl Walk<'_, '_> {
     /// Looks at the code that runs if an import has failed: it may clear the error, and import
@@ -28,7 +28,7 @@ impl Walk<'_, '_> {
             for operation in &instruction.operations {
                 match *operation {
                     Operation::Invalid | Operation::Return | Operation::Breakpoint => break 'code,
-                    Operation::Jump(Target::Code(at)) => decoder = self.image.decoder(at),
+                    Operation::Jump(Destination::Code(at)) => decoder = self.image.decoder(at),
                     Operation::Jump(_) => break 'code,
                     Operation::Call(target) => {
                         let called = self.called(target, &known);

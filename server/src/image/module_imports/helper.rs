@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{Dictionary, Walk};
-use crate::image::code::{Operation, Target, Value};
+use crate::image::code::{Destination, Operation, Value};
 
 /// The maximum number of instructions of a helper.
 const LONGEST_HELPER: u32 = 320;
@@ -57,7 +57,7 @@ impl Walk<'_, '_> {
                     match (walk.called(target, known), target) {
                         (Some(Called::ImportStatement), _) if is_named => levels.push(known.argument(4)),
                         (Some(Called::Get), _) => gets |= is_named,
-                        (None, Target::Code(function)) if is_named => {
+                        (None, Destination::Code(function)) if is_named => {
                             match walk.imports_its_argument(function, depth + 1) {
                                 Some(Level::Given(index)) => levels.push(known.argument(index)),
                                 Some(Level::Fixed(level)) => levels.push(Some(Held::Number(level))),
@@ -109,15 +109,15 @@ impl Walk<'_, '_> {
     /// called through a pointer: `__Pyx__Import(name, names, count, qualified name, dictionary of
     /// the module, level)`. Without a qualified name the level is 0, and compilers leave it out
     /// where it is the same in all calls.
-    pub(super) fn is_given_dictionary(&self, target: Target, known: &Known) -> bool {
+    pub(super) fn is_given_dictionary(&self, target: Destination, known: &Known) -> bool {
         let Dictionary::In(dictionary) = self.dictionary else { return false };
         let is_of_unknown = match target {
-            Target::Code(_) => true,
-            Target::Pointer(Value::Memory(memory)) => memory.address().is_some(),
-            Target::Pointer(Value::Register(register)) => {
+            Destination::Code(_) => true,
+            Destination::Pointer(Value::Memory(memory)) => memory.address().is_some(),
+            Destination::Pointer(Value::Register(register)) => {
                 matches!(known.get(register), Some(Held::Global(_)))
             }
-            Target::Pointer(_) => false,
+            Destination::Pointer(_) => false,
         };
         is_of_unknown
             && known.argument(4) == Some(Held::Global(dictionary))

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{LONGEST_NAME, Walk, is_module_name};
-use crate::image::code::{Operation, Target};
+use crate::image::code::{Destination, Operation};
 
 /// The maximum number of instructions of such a function before it imports.
 const LONGEST_IMPORTER: u32 = 100;
@@ -142,7 +142,7 @@ impl Walk<'_, '_> {
     }
 
     /// Finds out what a call does with the arguments of the function that makes it.
-    fn passes_on(&mut self, target: Target, known: &Known, depth: u32) -> Passed {
+    fn passes_on(&mut self, target: Destination, known: &Known, depth: u32) -> Passed {
         match (self.called(target, known), known.argument(0)) {
             (Some(Called::Import), Some(Held::Argument(index))) => Passed::Imports(Importer::Text(index)),
             (Some(Called::Capsule), Some(Held::Argument(index))) => Passed::Imports(Importer::Capsule(index)),
@@ -158,7 +158,7 @@ impl Walk<'_, '_> {
                 Passed::Makes(Made { index, is_sized: true })
             }
             (None, _) => {
-                let Target::Code(function) = target else { return Passed::Nothing };
+                let Destination::Code(function) = target else { return Passed::Nothing };
                 let is_given = (0..4)
                     .any(|index| matches!(known.argument(index), Some(Held::Argument(_) | Held::Made(_))));
                 let inner = is_given.then(|| self.importer(function, depth + 1)).flatten();

@@ -7,7 +7,9 @@ use rustc_hash::FxHashMap;
 use super::called::Called;
 use super::compared::Compared;
 use super::importer::Made;
-use crate::image::code::{Base, Condition, Convention, Index, Memory, Operation, Register, Source, Value};
+use crate::image::code::{
+    AssignedValue, Base, BranchCondition, Convention, Index, MemoryOperand, Operation, Register, Value,
+};
 
 /// The slots of the import address table that matter, by their RVAs.
 pub(super) type Slots = FxHashMap<u32, Called>;
@@ -146,7 +148,7 @@ impl Known {
     }
 
     /// The address or number of a place in memory, as far as it is known.
-    pub fn place(&self, memory: Memory) -> Option<Held> {
+    pub fn place(&self, memory: MemoryOperand) -> Option<Held> {
         match memory.index {
             Index::Scaled(_) => None,
             _ => self.base(memory),
@@ -154,7 +156,7 @@ impl Known {
     }
 
     /// The same without the index.
-    pub fn base(&self, memory: Memory) -> Option<Held> {
+    pub fn base(&self, memory: MemoryOperand) -> Option<Held> {
         match memory.base {
             Base::Absolute(at) => Some(Held::Address(at)),
             Base::Register(register) => self.get(register)?.plus(memory.offset.into()),
@@ -220,7 +222,7 @@ impl Known {
     fn source(
         &self,
         register: Register,
-        source: Source,
+        source: AssignedValue,
         slots: &Slots,
         fields_are_zero: bool,
     ) -> Option<Held> {
@@ -229,37 +231,37 @@ impl Known {
             _ => None,
         };
         match source {
-            Source::Unknown | Source::Loaded(_) => None,
-            Source::Value(value) => self.value(value, slots),
-            Source::Address(memory) => self.place(memory),
-            Source::Page(at) => Some(Held::Address(at)),
-            Source::Sum(one, other, shift) => {
+            AssignedValue::Unknown | AssignedValue::Loaded(_) => None,
+            AssignedValue::Value(value) => self.value(value, slots),
+            AssignedValue::Address(memory) => self.place(memory),
+            AssignedValue::Page(at) => Some(Held::Address(at)),
+            AssignedValue::Sum(one, other, shift) => {
                 self.value(one, slots)?.sum(self.value(other, slots)?.shifted_left(shift)?)
             }
-            Source::Difference(one, other, shift) => {
+            AssignedValue::Difference(one, other, shift) => {
                 let size = number(self.value(other, slots)?.shifted_left(shift))?;
                 self.value(one, slots)?.plus(size.checked_neg()?)
             }
-            Source::Product(one, other) => {
+            AssignedValue::Product(one, other) => {
                 let [one, other] = [one, other].map(|value| number(self.value(value, slots)));
                 one?.checked_mul(other?).map(Held::Number)
             }
             // GCC sets a bit-field so: `and ax, 0xfc00`, `or eax, 0x17`, and stores AX.
-            Source::And { mask, bytes } if fields_are_zero => {
+            AssignedValue::And { mask, bytes } if fields_are_zero => {
                 let width = 8 * u32::from(bytes.min(4));
                 let low = !mask as u32 & u32::MAX.checked_shr(32 - width).unwrap_or(u32::MAX);
                 (low & low.wrapping_add(1) == 0 && low != 0).then_some(Held::Number(0))
             }
-            Source::And { .. } => None,
-            Source::Or(value, bits) => {
+            AssignedValue::And { .. } => None,
+            AssignedValue::Or(value, bits) => {
                 number(self.value(value, slots)).map(|number| Held::Number(number | bits))
             }
-            Source::Insert { mask, bits } => {
+            AssignedValue::Insert { mask, bits } => {
                 number(self.get(register)).map(|number| Held::Number(number & !mask | bits))
             }
-            Source::Select { different, equal } => {
+            AssignedValue::Select { different, equal } => {
                 let [different, equal] = [different, equal].map(|value| self.value(value, slots));
-                match self.compared.and_then(|compared| compared.fulfills(Condition::Equal)) {
+                match self.compared.and_then(|compared| compared.fulfills(BranchCondition::Equal)) {
                     Some(true) => equal,
                     Some(false) => different,
                     // `name ? name : …`: the object of a string is never null.
@@ -273,7 +275,7 @@ impl Known {
     }
 
     /// Follows a store to memory.
-    fn store(&mut self, memory: Memory, value: Value, slots: &Slots) {
+    fn store(&mut self, memory: MemoryOperand, value: Value, slots: &Slots) {
         /// Vector registers hold several values.
         const LONGEST_VALUE: u8 = 8;
         let Some(Held::Stack(at)) = self.place(memory) else { return };

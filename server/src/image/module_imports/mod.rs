@@ -44,7 +44,7 @@ use self::known::{Held, Known, Slots};
 use self::seen::Seen;
 use self::texts::Texts;
 
-use super::code::{Condition, Convention, Instruction, Operation, Source, Target, Value};
+use super::code::{AssignedValue, BranchCondition, Convention, Destination, Instruction, Operation, Value};
 use super::exports::Export;
 use super::imports::Symbol;
 use super::{Image, ImageError};
@@ -243,7 +243,7 @@ impl Walk<'_, '_> {
                     Operation::Jump(target) => {
                         if let Some(called) = self.called(target, &known) {
                             self.calls(called, &known, depth);
-                        } else if let Target::Code(to) = target {
+                        } else if let Destination::Code(to) = target {
                             open.push((to, known));
                         }
                         return;
@@ -280,16 +280,16 @@ impl Walk<'_, '_> {
 
     /// Whether a call is one of `__chkstk`, which receives the size of a large stack frame in a
     /// register, and leaves all registers as they are: the stack pointer is lowered next.
-    fn makes_frame(&self, target: Target, next: u32, known: &Known) -> bool {
+    fn makes_frame(&self, target: Destination, next: u32, known: &Known) -> bool {
         let Convention { stack, frame_size, .. } = *self.convention;
         let mut instruction = Instruction::default();
         let stack = Value::Register(stack);
         matches!(known.get(frame_size), Some(Held::Number(_)))
-            && matches!(target, Target::Code(_))
+            && matches!(target, Destination::Code(_))
             && self.image.decoder(next).is_some_and(|mut decoder| decoder.decode(&mut instruction))
             && matches!(
                 *instruction.operations,
-                [Operation::Set(_, Source::Difference(one, Value::Register(size), _)), ..]
+                [Operation::Set(_, AssignedValue::Difference(one, Value::Register(size), _)), ..]
                     if one == stack && size == frame_size
             )
     }
@@ -297,7 +297,7 @@ impl Walk<'_, '_> {
     /// Follows a call, and returns its result if nothing fails. `next` is where it returns to.
     fn call(
         &mut self,
-        target: Target,
+        target: Destination,
         called: Option<Called>,
         next: u32,
         known: &Known,
@@ -314,7 +314,7 @@ impl Walk<'_, '_> {
             };
             return self.statement(known, level);
         }
-        let Target::Code(target) = target else { return self.export_to_sip(known) };
+        let Destination::Code(target) = target else { return self.export_to_sip(known) };
         if let Some(level) = self.imports_its_argument(target, 0) {
             let level = match level {
                 Level::Given(index) => known.argument(index),
@@ -366,7 +366,8 @@ impl Walk<'_, '_> {
                         _ => return,
                     },
                     // Nothing fails, and no object is deallocated.
-                    Operation::Jump(Target::Code(to)) | Operation::Branch(Condition::NotEqual, to) => {
+                    Operation::Jump(Destination::Code(to))
+                    | Operation::Branch(BranchCondition::NotEqual, to) => {
                         decoder = self.image.decoder(to);
                     }
                     _ => known.follow(operation, &self.slots, false),
@@ -435,10 +436,10 @@ impl Walk<'_, '_> {
     }
 
     /// Returns the function of CPython that is called or jumped to.
-    fn called(&self, target: Target, known: &Known) -> Option<Called> {
+    fn called(&self, target: Destination, known: &Known) -> Option<Called> {
         match target {
-            Target::Code(to) => self.slots.get(&self.image.slot_behind(to)?).copied(),
-            Target::Pointer(value) => match known.value(value, &self.slots) {
+            Destination::Code(to) => self.slots.get(&self.image.slot_behind(to)?).copied(),
+            Destination::Pointer(value) => match known.value(value, &self.slots) {
                 Some(Held::Function(called)) => Some(called),
                 _ => None,
             },

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use super::known::{Held, Known};
 use super::lzss;
 use super::{LONGEST_NAME, MORE_INSTRUCTIONS, Walk};
-use crate::image::code::{Memory, Operation, Source, Value};
+use crate::image::code::{AssignedValue, MemoryOperand, Operation, Value};
 use crate::image::imports::entry;
 
 /// The maximum number of strings in a table.
@@ -133,7 +133,7 @@ impl Walk<'_, '_> {
 
     /// Observes an operation for what it reveals about the strings, before it is followed.
     pub(super) fn watch(&mut self, operation: &Operation, known: &Known) {
-        if let Operation::Set(_, Source::Address(memory)) = operation
+        if let Operation::Set(_, AssignedValue::Address(memory)) = operation
             && let Some(Held::Address(at)) = known.place(*memory)
         {
             self.see_address(at);
@@ -162,7 +162,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn watch_store(&mut self, memory: Memory, value: Value, known: &Known) {
+    fn watch_store(&mut self, memory: MemoryOperand, value: Value, known: &Known) {
         let held = known.value(value, &self.slots);
         match (known.place(memory), known.base(memory)) {
             (Some(Held::Stack(at)), _) => {
@@ -370,7 +370,7 @@ impl Walk<'_, '_> {
     /// Follows a pointer to the variables of Cython 3.0: the code reads their place from one.
     pub(super) fn follow_pointer(&self, operation: &Operation, known: &mut Known) {
         if self.texts.has_tables
-            && let Operation::Set(register, Source::Value(Value::Memory(memory))) = operation
+            && let Operation::Set(register, AssignedValue::Value(Value::Memory(memory))) = operation
             && memory.address().is_some()
             && let Some(Held::Global(at)) = known.get(*register)
             && let Some(to) = self.image.pointer(at, 0)

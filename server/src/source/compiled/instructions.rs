@@ -5,8 +5,8 @@ use crate::source::CompareOp;
 
 /// An instruction and its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Instruction {
-    pub kind: Operation,
+pub(super) struct BytecodeInstruction {
+    pub kind: BytecodeOperation,
     /// The offset of the next instruction, in bytes.
     pub next: usize,
 }
@@ -14,7 +14,7 @@ pub(super) struct Instruction {
 /// The effect of an instruction. Numbers are indices of names and constants. Targets are offsets in
 /// bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Operation {
+pub(super) enum BytecodeOperation {
     /// An import. A `lazy` one loads nothing before the first use of a name that it binds (PEP
     /// 810).
     Import {
@@ -36,7 +36,7 @@ pub(super) enum Operation {
     Compare(CompareOp),
     Not,
     JumpIf {
-        value: Condition,
+        value: JumpCondition,
         target: usize,
     },
     Jump(usize),
@@ -53,7 +53,7 @@ pub(super) enum Operation {
 
 /// The value for which a conditional jump is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Condition {
+pub(super) enum JumpCondition {
     True,
     False,
     None,
@@ -92,22 +92,22 @@ impl Dialect {
     }
 
     /// Decodes the instruction at an offset.
-    pub fn decode(self, code: &[u8], mut at: usize) -> Option<Instruction> {
+    pub fn decode(self, code: &[u8], mut at: usize) -> Option<BytecodeInstruction> {
         let mut argument = 0usize;
         for _ in 0..4 {
             let (&[opcode, low], next) = (code.get(at..)?.first_chunk()?, at + 2);
             argument = argument << 8 | usize::from(low);
             if !self.is_prefix(opcode) {
-                return Some(Instruction { kind: self.kind(opcode, argument, next), next });
+                return Some(BytecodeInstruction { kind: self.kind(opcode, argument, next), next });
             }
             at = next;
         }
         None
     }
 
-    fn kind(self, opcode: u8, argument: usize, next: usize) -> Operation {
+    fn kind(self, opcode: u8, argument: usize, next: usize) -> BytecodeOperation {
         if self >= Dialect::Of3_13 {
-            self.op(opcode).map_or(Operation::Other, |op| self.named_operation(op, argument, next))
+            self.op(opcode).map_or(BytecodeOperation::Other, |op| self.named_operation(op, argument, next))
         } else {
             self.legacy_operation(opcode, argument, next)
         }
@@ -118,52 +118,54 @@ impl Dialect {
         if self >= Dialect::Of3_13 { self.op(opcode) == Some(Opcode::ExtendedArg) } else { opcode == 144 }
     }
 
-    fn legacy_operation(self, opcode: u8, argument: usize, next: usize) -> Operation {
+    fn legacy_operation(self, opcode: u8, argument: usize, next: usize) -> BytecodeOperation {
         let since = |version| self >= version;
         let unit = if since(Dialect::Of3_10) { 2 } else { 1 };
         let forward = next + argument * unit;
         // Conditional jumps are relative since 3.11 and absolute before.
         let target = if since(Dialect::Of3_11) { forward } else { argument * unit };
         match opcode {
-            108 => Operation::Import { name: argument, lazy: false },
-            109 => Operation::ImportFrom(argument),
-            84 if !since(Dialect::Of3_12) => Operation::ImportStar,
-            173 if since(Dialect::Of3_12) && argument == IMPORT_STAR => Operation::ImportStar,
-            100 => Operation::Constant(argument),
-            101 => Operation::Name(argument),
-            116 if since(Dialect::Of3_11) => Operation::Name(argument >> 1),
-            116 => Operation::Name(argument),
-            124 => Operation::Local(argument),
-            127 if since(Dialect::Of3_12) => Operation::Local(argument),
-            106 if since(Dialect::Of3_12) => Operation::Attribute(argument >> 1),
-            106 => Operation::Attribute(argument),
-            90 | 97 => Operation::Store(argument),
-            125 => Operation::StoreLocal(argument),
+            108 => BytecodeOperation::Import { name: argument, lazy: false },
+            109 => BytecodeOperation::ImportFrom(argument),
+            84 if !since(Dialect::Of3_12) => BytecodeOperation::ImportStar,
+            173 if since(Dialect::Of3_12) && argument == IMPORT_STAR => BytecodeOperation::ImportStar,
+            100 => BytecodeOperation::Constant(argument),
+            101 => BytecodeOperation::Name(argument),
+            116 if since(Dialect::Of3_11) => BytecodeOperation::Name(argument >> 1),
+            116 => BytecodeOperation::Name(argument),
+            124 => BytecodeOperation::Local(argument),
+            127 if since(Dialect::Of3_12) => BytecodeOperation::Local(argument),
+            106 if since(Dialect::Of3_12) => BytecodeOperation::Attribute(argument >> 1),
+            106 => BytecodeOperation::Attribute(argument),
+            90 | 97 => BytecodeOperation::Store(argument),
+            125 => BytecodeOperation::StoreLocal(argument),
             107 if since(Dialect::Of3_12) => compared(argument >> 4),
             107 => compared(argument),
             117 if since(Dialect::Of3_9) => {
-                Operation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot })
+                BytecodeOperation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot })
             }
             118 if since(Dialect::Of3_9) => {
-                Operation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
+                BytecodeOperation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
             }
-            12 => Operation::Not,
-            114 => Operation::JumpIf { value: Condition::False, target },
-            115 => Operation::JumpIf { value: Condition::True, target },
-            128 if since(Dialect::Of3_11) => Operation::JumpIf { value: Condition::NotNone, target },
-            129 if since(Dialect::Of3_11) => Operation::JumpIf { value: Condition::None, target },
-            110 => Operation::Jump(forward),
-            113 if !since(Dialect::Of3_11) => Operation::Jump(target),
-            122 if !since(Dialect::Of3_11) => Operation::Try(forward),
-            83 => Operation::Return,
-            121 if since(Dialect::Of3_12) => Operation::Return,
-            130 => Operation::Raise,
-            48 if self == Dialect::Of3_9 => Operation::Raise,
-            119 if since(Dialect::Of3_10) => Operation::Raise,
-            87 if !since(Dialect::Of3_11) => Operation::Nop,
-            0 | 151 if since(Dialect::Of3_11) => Operation::Nop,
-            9 => Operation::Nop,
-            _ => Operation::Other,
+            12 => BytecodeOperation::Not,
+            114 => BytecodeOperation::JumpIf { value: JumpCondition::False, target },
+            115 => BytecodeOperation::JumpIf { value: JumpCondition::True, target },
+            128 if since(Dialect::Of3_11) => {
+                BytecodeOperation::JumpIf { value: JumpCondition::NotNone, target }
+            }
+            129 if since(Dialect::Of3_11) => BytecodeOperation::JumpIf { value: JumpCondition::None, target },
+            110 => BytecodeOperation::Jump(forward),
+            113 if !since(Dialect::Of3_11) => BytecodeOperation::Jump(target),
+            122 if !since(Dialect::Of3_11) => BytecodeOperation::Try(forward),
+            83 => BytecodeOperation::Return,
+            121 if since(Dialect::Of3_12) => BytecodeOperation::Return,
+            130 => BytecodeOperation::Raise,
+            48 if self == Dialect::Of3_9 => BytecodeOperation::Raise,
+            119 if since(Dialect::Of3_10) => BytecodeOperation::Raise,
+            87 if !since(Dialect::Of3_11) => BytecodeOperation::Nop,
+            0 | 151 if since(Dialect::Of3_11) => BytecodeOperation::Nop,
+            9 => BytecodeOperation::Nop,
+            _ => BytecodeOperation::Other,
         }
     }
 }
@@ -265,43 +267,49 @@ impl Dialect {
         found.map(|(op, _)| *op)
     }
 
-    fn named_operation(self, op: Opcode, argument: usize, next: usize) -> Operation {
+    fn named_operation(self, op: Opcode, argument: usize, next: usize) -> BytecodeOperation {
         // A conditional jump is relative to the end of the cache entry that follows it.
-        let jump_if = |value| Operation::JumpIf { value, target: next + 2 + argument * 2 };
+        let jump_if = |value| BytecodeOperation::JumpIf { value, target: next + 2 + argument * 2 };
         match op {
             Opcode::ImportName if self >= Dialect::Of3_15 => {
-                Operation::Import { name: argument >> 2, lazy: argument & 1 == 1 }
+                BytecodeOperation::Import { name: argument >> 2, lazy: argument & 1 == 1 }
             }
-            Opcode::ImportName => Operation::Import { name: argument, lazy: false },
-            Opcode::ImportFrom => Operation::ImportFrom(argument),
-            Opcode::CallIntrinsic1 if argument == IMPORT_STAR => Operation::ImportStar,
-            Opcode::LoadConst => Operation::Constant(argument),
-            Opcode::LoadCommonConstant => Operation::CommonConstant(argument),
-            Opcode::LoadSmallInt => u8::try_from(argument).map_or(Operation::Other, Operation::Int),
-            Opcode::LoadName => Operation::Name(argument),
-            Opcode::LoadGlobal => Operation::Name(argument >> 1),
-            Opcode::LoadFast | Opcode::LoadFastBorrow | Opcode::LoadFastCheck => Operation::Local(argument),
-            Opcode::LoadAttr => Operation::Attribute(argument >> 1),
-            Opcode::StoreGlobal | Opcode::StoreName => Operation::Store(argument),
-            Opcode::StoreFast => Operation::StoreLocal(argument),
+            Opcode::ImportName => BytecodeOperation::Import { name: argument, lazy: false },
+            Opcode::ImportFrom => BytecodeOperation::ImportFrom(argument),
+            Opcode::CallIntrinsic1 if argument == IMPORT_STAR => BytecodeOperation::ImportStar,
+            Opcode::LoadConst => BytecodeOperation::Constant(argument),
+            Opcode::LoadCommonConstant => BytecodeOperation::CommonConstant(argument),
+            Opcode::LoadSmallInt => {
+                u8::try_from(argument).map_or(BytecodeOperation::Other, BytecodeOperation::Int)
+            }
+            Opcode::LoadName => BytecodeOperation::Name(argument),
+            Opcode::LoadGlobal => BytecodeOperation::Name(argument >> 1),
+            Opcode::LoadFast | Opcode::LoadFastBorrow | Opcode::LoadFastCheck => {
+                BytecodeOperation::Local(argument)
+            }
+            Opcode::LoadAttr => BytecodeOperation::Attribute(argument >> 1),
+            Opcode::StoreGlobal | Opcode::StoreName => BytecodeOperation::Store(argument),
+            Opcode::StoreFast => BytecodeOperation::StoreLocal(argument),
             Opcode::CompareOp => compared(argument >> 5),
-            Opcode::IsOp => Operation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
-            Opcode::ContainsOp => {
-                Operation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
+            Opcode::IsOp => {
+                BytecodeOperation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot })
             }
-            Opcode::UnaryNot => Operation::Not,
-            Opcode::PopJumpIfFalse => jump_if(Condition::False),
-            Opcode::PopJumpIfTrue => jump_if(Condition::True),
-            Opcode::PopJumpIfNone => jump_if(Condition::None),
-            Opcode::PopJumpIfNotNone => jump_if(Condition::NotNone),
-            Opcode::JumpForward => Operation::Jump(next + argument * 2),
-            Opcode::ReturnConst | Opcode::ReturnValue => Operation::Return,
-            Opcode::RaiseVarargs | Opcode::Reraise => Operation::Raise,
+            Opcode::ContainsOp => {
+                BytecodeOperation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
+            }
+            Opcode::UnaryNot => BytecodeOperation::Not,
+            Opcode::PopJumpIfFalse => jump_if(JumpCondition::False),
+            Opcode::PopJumpIfTrue => jump_if(JumpCondition::True),
+            Opcode::PopJumpIfNone => jump_if(JumpCondition::None),
+            Opcode::PopJumpIfNotNone => jump_if(JumpCondition::NotNone),
+            Opcode::JumpForward => BytecodeOperation::Jump(next + argument * 2),
+            Opcode::ReturnConst | Opcode::ReturnValue => BytecodeOperation::Return,
+            Opcode::RaiseVarargs | Opcode::Reraise => BytecodeOperation::Raise,
             Opcode::Cache | Opcode::Nop | Opcode::NotTaken | Opcode::Resume | Opcode::ToBool => {
-                Operation::Nop
+                BytecodeOperation::Nop
             }
             Opcode::CallIntrinsic1 | Opcode::ExtendedArg | Opcode::PushExcInfo | Opcode::WithExceptStart => {
-                Operation::Other
+                BytecodeOperation::Other
             }
         }
     }
@@ -311,7 +319,7 @@ impl Dialect {
 const IMPORT_STAR: usize = 2;
 
 /// Returns an operator of `cmp_op` in `Lib/opcode.py`. Those from the seventh on exist only in 3.8.
-fn compared(number: usize) -> Operation {
+fn compared(number: usize) -> BytecodeOperation {
     const OPERATORS: [CompareOp; 10] = [
         CompareOp::Lt,
         CompareOp::LtE,
@@ -324,7 +332,7 @@ fn compared(number: usize) -> Operation {
         CompareOp::Is,
         CompareOp::IsNot,
     ];
-    OPERATORS.get(number).map_or(Operation::Other, |operator| Operation::Compare(*operator))
+    OPERATORS.get(number).map_or(BytecodeOperation::Other, |operator| BytecodeOperation::Compare(*operator))
 }
 
 impl Dialect {
@@ -364,7 +372,7 @@ pub(super) fn guarded(dialect: Dialect, code: &[u8], table: &[u8]) -> Vec<(usize
             continue;
         }
         // 3.14 excludes NOT_TAKEN from the range around it.
-        let left_out = Some(Instruction { kind: Operation::Nop, next: start });
+        let left_out = Some(BytecodeInstruction { kind: BytecodeOperation::Nop, next: start });
         match ranges.last_mut() {
             Some((_, to)) if last == Some(handler) && dialect.decode(code, *to) == left_out => *to = end,
             _ => ranges.push((start, end)),

@@ -13,7 +13,7 @@ mod marshal;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use instructions::{Condition, Dialect, Instruction, Operation, guarded};
+use instructions::{BytecodeInstruction, BytecodeOperation, Dialect, JumpCondition, guarded};
 use lines::line_starts;
 use marshal::{CodeObject, MarshalReader, Object};
 
@@ -118,33 +118,33 @@ impl<'m> ModuleReader<'m> {
             }
             let Some(instruction) = self.dialect.decode(self.code.code, at) else { break };
             at = match instruction.kind {
-                Operation::Jump(target) if target >= end => {
+                BytecodeOperation::Jump(target) if target >= end => {
                     block.leads_to = Some(target);
                     break;
                 }
-                Operation::Jump(target) if target > at => target,
-                Operation::Return | Operation::Raise => {
-                    block.returns = instruction.kind == Operation::Return;
+                BytecodeOperation::Jump(target) if target > at => target,
+                BytecodeOperation::Return | BytecodeOperation::Raise => {
+                    block.returns = instruction.kind == BytecodeOperation::Return;
                     if self.is_function {
                         let kind = self.end(instruction.kind);
                         block.body.push(self.statement(at, kind));
                     }
                     break;
                 }
-                Operation::Try(handler) if (instruction.next..=end).contains(&handler) => {
+                BytecodeOperation::Try(handler) if (instruction.next..=end).contains(&handler) => {
                     self.attempt(instruction.next, handler, &mut block)
                 }
-                Operation::JumpIf { value, target } if target > at => {
+                BytecodeOperation::JumpIf { value, target } if target > at => {
                     let test = not_taken(value, self.pop());
                     self.branch((at, test), instruction.next, target, end, &mut block)
                 }
-                Operation::Import { name, lazy } => {
+                BytecodeOperation::Import { name, lazy } => {
                     let (import, next) = self.import(name, instruction.next);
                     let kind = if lazy { StmtKind::Lazy(Box::new(import)) } else { import };
                     block.body.push(self.statement(at, kind));
                     next
                 }
-                Operation::Store(_) | Operation::StoreLocal(_) => {
+                BytecodeOperation::Store(_) | BytecodeOperation::StoreLocal(_) => {
                     let name = self.stored(instruction.kind);
                     let kind = match self.function.take() {
                         Some(function) if name == GETTER && !self.is_function => self.getter(function),
@@ -165,10 +165,12 @@ impl<'m> ModuleReader<'m> {
     }
 
     /// Returns the statement that ends a function.
-    fn end(&mut self, kind: Operation) -> StmtKind {
+    fn end(&mut self, kind: BytecodeOperation) -> StmtKind {
         match kind {
             // A `__getattr__` that doesn't return raises `AttributeError`.
-            Operation::Raise => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
+            BytecodeOperation::Raise => {
+                StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) }
+            }
             _ => StmtKind::Return(Some(self.pop())),
         }
     }
@@ -189,10 +191,10 @@ impl<'m> ModuleReader<'m> {
     }
 
     /// Returns the name that a value is bound to.
-    fn stored(&self, kind: Operation) -> Name {
+    fn stored(&self, kind: BytecodeOperation) -> Name {
         match kind {
-            Operation::StoreLocal(index) => self.local(index),
-            Operation::Store(index) => self.name(index),
+            BytecodeOperation::StoreLocal(index) => self.local(index),
+            BytecodeOperation::Store(index) => self.name(index),
             _ => Name::default(),
         }
     }
@@ -281,21 +283,21 @@ impl<'m> ModuleReader<'m> {
         let module = self.name(name);
         let mut imported: Vec<(Name, Option<Name>)> = Vec::new();
         let mut whole = None;
-        while let Some(Instruction { kind, next }) = self.dialect.decode(self.code.code, at) {
+        while let Some(BytecodeInstruction { kind, next }) = self.dialect.decode(self.code.code, at) {
             match kind {
-                Operation::ImportFrom(name) => imported.push((self.name(name), None)),
-                Operation::ImportStar => imported.push(("*".into(), None)),
-                Operation::Store(_) | Operation::StoreLocal(_) => match imported.last_mut() {
+                BytecodeOperation::ImportFrom(name) => imported.push((self.name(name), None)),
+                BytecodeOperation::ImportStar => imported.push(("*".into(), None)),
+                BytecodeOperation::Store(_) | BytecodeOperation::StoreLocal(_) => match imported.last_mut() {
                     Some((_, bound @ None)) => *bound = Some(self.stored(kind)),
                     _ => whole = Some(self.stored(kind)),
                 },
                 // Instructions that rotate the stack and pop the module.
-                Operation::Other if !imported.is_empty() => {}
-                Operation::Nop => {}
+                BytecodeOperation::Other if !imported.is_empty() => {}
+                BytecodeOperation::Nop => {}
                 _ => break,
             }
             at = next;
-            if whole.is_some() || kind == Operation::ImportStar {
+            if whole.is_some() || kind == BytecodeOperation::ImportStar {
                 break;
             }
         }
@@ -318,9 +320,9 @@ impl<'m> ModuleReader<'m> {
     }
 
     /// Tracks the values on the stack.
-    fn value(&mut self, kind: Operation) {
+    fn value(&mut self, kind: BytecodeOperation) {
         match kind {
-            Operation::Constant(index) => {
+            BytecodeOperation::Constant(index) => {
                 let code = self.code;
                 let object = code.constants.get(index);
                 if let Some(Object::Code(function)) = object {
@@ -328,25 +330,25 @@ impl<'m> ModuleReader<'m> {
                 }
                 self.stack.push(object.map_or(Expr::Opaque, constant));
             }
-            Operation::CommonConstant(index) => self.stack.push(common_constant(index)),
-            Operation::Int(value) => self.stack.push(Expr::Int(value.into())),
-            Operation::Name(index) => self.stack.push(Expr::Name(self.name(index))),
-            Operation::Local(index) => self.stack.push(Expr::Name(self.local(index))),
-            Operation::Attribute(index) => {
+            BytecodeOperation::CommonConstant(index) => self.stack.push(common_constant(index)),
+            BytecodeOperation::Int(value) => self.stack.push(Expr::Int(value.into())),
+            BytecodeOperation::Name(index) => self.stack.push(Expr::Name(self.name(index))),
+            BytecodeOperation::Local(index) => self.stack.push(Expr::Name(self.local(index))),
+            BytecodeOperation::Attribute(index) => {
                 let object = self.pop();
                 let attribute = self.name(index);
                 self.stack.push(Expr::Attribute(Box::new(object), attribute));
             }
-            Operation::Compare(operator) => {
+            BytecodeOperation::Compare(operator) => {
                 let right = self.pop();
                 let left = self.pop();
                 self.stack.push(compare(left, operator, right));
             }
-            Operation::Not => {
+            BytecodeOperation::Not => {
                 let value = self.pop();
                 self.stack.push(Expr::Not(Box::new(value)));
             }
-            Operation::Nop => {}
+            BytecodeOperation::Nop => {}
             _ => self.stack.clear(),
         }
     }
@@ -399,12 +401,12 @@ fn either(first: Expr, second: Stmt) -> Expr {
 }
 
 /// Returns the condition that a jump isn't taken.
-fn not_taken(jumps_if: Condition, value: Expr) -> Expr {
+fn not_taken(jumps_if: JumpCondition, value: Expr) -> Expr {
     match jumps_if {
-        Condition::False => value,
-        Condition::True => Expr::Not(Box::new(value)),
-        Condition::None => compare(value, CompareOp::IsNot, Expr::None),
-        Condition::NotNone => compare(value, CompareOp::Is, Expr::None),
+        JumpCondition::False => value,
+        JumpCondition::True => Expr::Not(Box::new(value)),
+        JumpCondition::None => compare(value, CompareOp::IsNot, Expr::None),
+        JumpCondition::NotNone => compare(value, CompareOp::Is, Expr::None),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use yaxpeax_arm::armv8::a64::{Operand, SIMDSizeCode, ShiftStyle, SizeCode};
 
-use super::{Operation, Register, SP_OR_ZERO, Source, Value};
+use super::{AssignedValue, Operation, Register, SP_OR_ZERO, Value};
 
 /// The register that an operand is, to be written to. Returns `None` for the zero register.
 pub(super) fn written(operand: Operand) -> Option<Register> {
@@ -19,17 +19,17 @@ pub(super) fn written(operand: Operand) -> Option<Register> {
 pub(super) fn set_unknown(operand: Operand, operations: &mut Vec<Operation>) {
     match operand {
         Operand::RegisterPair(_, first) => operations.extend(
-            [first, first + 1].map(|number| Operation::Set(Register::general(number as u8), Source::Unknown)),
+            [first, first + 1]
+                .map(|number| Operation::Set(Register::general(number as u8), AssignedValue::Unknown)),
         ),
         Operand::SIMDRegisterGroup(_, first, _, count)
         | Operand::SIMDRegisterGroupLane(first, _, count, _) => {
             operations.extend((0..count.min(4)).map(|next| {
-                Operation::Set(Register::vector((first as u8).wrapping_add(next)), Source::Unknown)
+                Operation::Set(Register::vector((first as u8).wrapping_add(next)), AssignedValue::Unknown)
             }));
         }
-        operand => {
-            operations.extend(written(operand).map(|register| Operation::Set(register, Source::Unknown)))
-        }
+        operand => operations
+            .extend(written(operand).map(|register| Operation::Set(register, AssignedValue::Unknown))),
     }
 }
 

@@ -5,7 +5,7 @@ const AT: u32 = 0x1ff8;
 /// Decodes instructions, as `llvm-mc` encodes them.
 fn decode(words: &[u32]) -> Vec<Vec<Operation>> {
     let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let mut decoder = Decoder::new(AT, &code);
+    let mut decoder = Arm64Decoder::new(AT, &code);
     let mut instruction = Instruction::default();
     let mut decoded = Vec::new();
     while decoder.decode(&mut instruction) {
@@ -23,15 +23,15 @@ const fn x(number: u8) -> Register {
     Register::general(number)
 }
 
-fn memory(base: u8, offset: i32, size: u8) -> Memory {
-    Memory { size, ..relative(base.into(), offset) }
+fn memory(base: u8, offset: i32, size: u8) -> MemoryOperand {
+    MemoryOperand { size, ..relative(base.into(), offset) }
 }
 
-fn set(register: u8, source: impl Into<Source>) -> Operation {
+fn set(register: u8, source: impl Into<AssignedValue>) -> Operation {
     Operation::Set(x(register), source.into())
 }
 
-fn load(register: u8, memory: Memory) -> Operation {
+fn load(register: u8, memory: MemoryOperand) -> Operation {
     set(register, Value::Memory(memory))
 }
 
@@ -39,15 +39,15 @@ fn load(register: u8, memory: Memory) -> Operation {
 fn an_address_is_a_page_and_an_offset() {
     // adrp x8, #4096; add x0, x8, #24; ldr x9, [x8, #8]; blr x9; br x0
     let decoded = decode(&[0xb000_0008, 0x9100_6100, 0xf940_0509, 0xd63f_0120, 0xd61f_0000]);
-    assert_eq!(decoded[0], [set(8, Source::Page(0x2000))]);
-    assert_eq!(decoded[1], [set(0, Source::Address(Memory::absolute(0x2018, 0)))]);
-    assert_eq!(decoded[2], [load(9, Memory::absolute(0x2008, 8))]);
-    let slot = Value::Memory(Memory::absolute(0x2008, 8));
-    assert_eq!(decoded[3], [Operation::Call(Target::Pointer(slot))]);
+    assert_eq!(decoded[0], [set(8, AssignedValue::Page(0x2000))]);
+    assert_eq!(decoded[1], [set(0, AssignedValue::Address(MemoryOperand::absolute(0x2018, 0)))]);
+    assert_eq!(decoded[2], [load(9, MemoryOperand::absolute(0x2008, 8))]);
+    let slot = Value::Memory(MemoryOperand::absolute(0x2008, 8));
+    assert_eq!(decoded[3], [Operation::Call(Destination::Pointer(slot))]);
     // The call may have overwritten x0.
-    assert_eq!(decoded[4], [Operation::Jump(Target::Pointer(Value::Register(x(0))))]);
+    assert_eq!(decoded[4], [Operation::Jump(Destination::Pointer(Value::Register(x(0))))]);
     // adr x0, #16
-    assert_eq!(one(0x1000_0080), [set(0, Source::Address(Memory::absolute(AT + 16, 0)))]);
+    assert_eq!(one(0x1000_0080), [set(0, AssignedValue::Address(MemoryOperand::absolute(AT + 16, 0)))]);
 }
 
 #[test]
@@ -64,11 +64,17 @@ fn numbers_are_signed() {
         assert_eq!(one(word), [set(0, Value::Number(number))], "{word:x}");
     }
     // movk w0, #1, lsl #16; movk w0, #0xffff, lsl #16
-    assert_eq!(one(0x72a0_0020), [set(0, Source::Insert { mask: -0x1_0000, bits: 0x1_0000 })]);
-    assert_eq!(one(0x72bf_ffe0), [set(0, Source::Insert { mask: -0x1_0000, bits: -0x1_0000 })]);
+    assert_eq!(one(0x72a0_0020), [set(0, AssignedValue::Insert { mask: -0x1_0000, bits: 0x1_0000 })]);
+    assert_eq!(one(0x72bf_ffe0), [set(0, AssignedValue::Insert { mask: -0x1_0000, bits: -0x1_0000 })]);
     // movi v16.4s, #3; movi v0.2d, #0
-    assert_eq!(one(0x4f00_0470), [Operation::Set(Register::vector(16), Source::Value(Value::Number(3)))]);
-    assert_eq!(one(0x6f00_e400), [Operation::Set(Register::vector(0), Source::Value(Value::Number(0)))]);
+    assert_eq!(
+        one(0x4f00_0470),
+        [Operation::Set(Register::vector(16), AssignedValue::Value(Value::Number(3)))]
+    );
+    assert_eq!(
+        one(0x6f00_e400),
+        [Operation::Set(Register::vector(0), AssignedValue::Value(Value::Number(0)))]
+    );
 }
 
 #[test]
@@ -76,19 +82,19 @@ fn arithmetic() {
     let [a, b] = [1, 2].map(|number| Value::Register(x(number)));
     // add x0, x1, x2, lsl #3; neg w0, w1; mul w0, w1, w2; lsl x0, x1, #3; sxtw x0, w1; mov x0, x2;
     // orr w0, w1, #1
-    assert_eq!(one(0x8b02_0c20), [set(0, Source::Sum(a, b, 3))]);
-    assert_eq!(one(0x4b01_03e0), [set(0, Source::Difference(Value::Number(0), a, 0))]);
-    assert_eq!(one(0x1b02_7c20), [set(0, Source::Product(a, b))]);
-    assert_eq!(one(0xd37d_f020), [set(0, Source::Product(a, Value::Number(8)))]);
+    assert_eq!(one(0x8b02_0c20), [set(0, AssignedValue::Sum(a, b, 3))]);
+    assert_eq!(one(0x4b01_03e0), [set(0, AssignedValue::Difference(Value::Number(0), a, 0))]);
+    assert_eq!(one(0x1b02_7c20), [set(0, AssignedValue::Product(a, b))]);
+    assert_eq!(one(0xd37d_f020), [set(0, AssignedValue::Product(a, Value::Number(8)))]);
     assert_eq!(one(0x9340_7c20), [set(0, a)]);
     assert_eq!(one(0xaa02_03e0), [set(0, b)]);
-    assert_eq!(one(0x3200_0020), [set(0, Source::Or(a, 1))]);
+    assert_eq!(one(0x3200_0020), [set(0, AssignedValue::Or(a, 1))]);
     // add sp, sp, #32; sub sp, sp, x15, lsl #4
-    assert_eq!(one(0x9100_83ff), [set(31, Source::Address(memory(31, 32, 0)))]);
+    assert_eq!(one(0x9100_83ff), [set(31, AssignedValue::Address(memory(31, 32, 0)))]);
     let [stack, size] = [31, 15].map(|number| Value::Register(x(number)));
-    assert_eq!(one(0xcb2f_73ff), [set(31, Source::Difference(stack, size, 4))]);
+    assert_eq!(one(0xcb2f_73ff), [set(31, AssignedValue::Difference(stack, size, 4))]);
     // madd x0, x1, x2, x3, which isn't followed
-    assert_eq!(one(0x9b02_0c20), [set(0, Source::Unknown)]);
+    assert_eq!(one(0x9b02_0c20), [set(0, AssignedValue::Unknown)]);
 }
 
 #[test]
@@ -100,20 +106,20 @@ fn comparisons_and_branches() {
     assert_eq!(one(0x6a00_001f), [Operation::Compare(w0, Value::Number(0))]);
     let [compare, set] = one(0x7100_0408)[..] else { panic!() };
     assert_eq!(compare, Operation::Compare(w0, Value::Number(1)));
-    assert_eq!(set, Operation::Set(x(8), Source::Address(memory(0, -1, 0))));
+    assert_eq!(set, Operation::Set(x(8), AssignedValue::Address(memory(0, -1, 0))));
     // b.ne #8; cbz x0, #8; tbz w0, #31, #8; tbz w0, #3, #8
     let zero = Operation::Compare(w0, Value::Number(0));
     let branch = |condition| Operation::Branch(condition, AT + 8);
-    assert_eq!(one(0x5400_0041), [branch(Condition::NotEqual)]);
-    assert_eq!(one(0xb400_0040), [zero, branch(Condition::Equal)]);
-    assert_eq!(one(0x36f8_0040), [zero, branch(Condition::NotNegative)]);
-    assert_eq!(one(0x3618_0040), [branch(Condition::Other)]);
+    assert_eq!(one(0x5400_0041), [branch(BranchCondition::NotEqual)]);
+    assert_eq!(one(0xb400_0040), [zero, branch(BranchCondition::Equal)]);
+    assert_eq!(one(0x36f8_0040), [zero, branch(BranchCondition::NotNegative)]);
+    assert_eq!(one(0x3618_0040), [branch(BranchCondition::Other)]);
     // csel x0, x1, x2, ne
     let [different, equal] = [1, 2].map(|number| Value::Register(x(number)));
-    assert_eq!(one(0x9a82_1020), [Operation::Set(x(0), Source::Select { different, equal })]);
+    assert_eq!(one(0x9a82_1020), [Operation::Set(x(0), AssignedValue::Select { different, equal })]);
     // bl #-64; b #64; ret; brk #0xf000; udf #0; svc #0
-    assert_eq!(one(0x97ff_fff0), [Operation::Call(Target::Code(AT - 64))]);
-    assert_eq!(one(0x1400_0010), [Operation::Jump(Target::Code(AT + 64))]);
+    assert_eq!(one(0x97ff_fff0), [Operation::Call(Destination::Code(AT - 64))]);
+    assert_eq!(one(0x1400_0010), [Operation::Jump(Destination::Code(AT + 64))]);
     assert_eq!(one(0xd65f_03c0), [Operation::Return]);
     assert_eq!(one(0xd43e_0000), [Operation::Breakpoint]);
     assert_eq!(one(0), [Operation::Invalid]);
@@ -124,26 +130,26 @@ fn comparisons_and_branches() {
 fn loads_and_stores() {
     // ldr x0, [x8, #8]; ldr x0, #32; ldrb w0, [x8, x9]; ldrsw x0, [x8, #4]
     assert_eq!(one(0xf940_0500), [load(0, memory(8, 8, 8))]);
-    assert_eq!(one(0x5800_0100), [load(0, Memory::absolute(AT + 32, 8))]);
-    let byte = Memory { index: Index::Scaled(1), ..memory(8, 0, 1) };
-    assert_eq!(one(0x3869_6900), [set(0, Source::Loaded(byte))]);
-    assert_eq!(one(0xb980_0500), [set(0, Source::Loaded(memory(8, 4, 4)))]);
+    assert_eq!(one(0x5800_0100), [load(0, MemoryOperand::absolute(AT + 32, 8))]);
+    let byte = MemoryOperand { index: Index::Scaled(1), ..memory(8, 0, 1) };
+    assert_eq!(one(0x3869_6900), [set(0, AssignedValue::Loaded(byte))]);
+    assert_eq!(one(0xb980_0500), [set(0, AssignedValue::Loaded(memory(8, 4, 4)))]);
     // ldr w0, [x8, x9, lsl #2]; ldr x0, [x8], #8; ldr x0, [x8, #-8]!
-    let word = Memory { index: Index::Scaled(4), ..memory(8, 0, 4) };
+    let word = MemoryOperand { index: Index::Scaled(4), ..memory(8, 0, 4) };
     assert_eq!(one(0xb869_7900), [load(0, word)]);
-    let moving = Memory { index: Index::Advancing(8), ..memory(8, 0, 8) };
-    assert_eq!(one(0xf840_8500), [load(0, moving), set(8, Source::Address(memory(8, 8, 0)))]);
-    let moved = [set(8, Source::Address(memory(8, -8, 0))), load(0, memory(8, 0, 8))];
+    let moving = MemoryOperand { index: Index::Advancing(8), ..memory(8, 0, 8) };
+    assert_eq!(one(0xf840_8500), [load(0, moving), set(8, AssignedValue::Address(memory(8, 8, 0)))]);
+    let moved = [set(8, AssignedValue::Address(memory(8, -8, 0))), load(0, memory(8, 0, 8))];
     assert_eq!(one(0xf85f_8d00), moved);
     // stp x29, x30, [sp, #-16]!; ldp x29, x30, [sp], #16
     let [frame, link] = [29, 30].map(|number| Value::Register(x(number)));
     let stored = [
-        set(31, Source::Address(memory(31, -16, 0))),
+        set(31, AssignedValue::Address(memory(31, -16, 0))),
         Operation::Store(memory(31, 0, 8), frame),
         Operation::Store(memory(31, 8, 8), link),
     ];
     assert_eq!(one(0xa9bf_7bfd), stored);
-    assert_eq!(one(0xa8c1_7bfd).last(), Some(&set(31, Source::Address(memory(31, 16, 0)))));
+    assert_eq!(one(0xa8c1_7bfd).last(), Some(&set(31, AssignedValue::Address(memory(31, 16, 0)))));
     // str xzr, [sp]; strh wzr, [x8]; str q0, [sp, #16]; str x8, [sp, x17] after mov x17, #516
     assert_eq!(one(0xf900_03ff), [Operation::Store(memory(31, 0, 8), Value::Number(0))]);
     assert_eq!(one(0x7900_011f), [Operation::Store(memory(8, 0, 2), Value::Number(0))]);
@@ -155,7 +161,7 @@ fn loads_and_stores() {
 
 #[test]
 fn other_instructions_overwrite_their_registers() {
-    let unknown = |register: Register| Operation::Set(register, Source::Unknown);
+    let unknown = |register: Register| Operation::Set(register, AssignedValue::Unknown);
     // cset w0, eq; mrs x0, nzcv; ldaxr x0, [x1]; stlxr w0, x1, [x2]
     assert_eq!(one(0x1a9f_17e0), [unknown(x(0))]);
     assert_eq!(one(0xd53b_4200), [unknown(x(0))]);
