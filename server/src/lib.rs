@@ -20,6 +20,30 @@
 //! | [`check`] | files and folders of the user, a traceback | a report |
 //! | [`lsp`] | editor events | diagnostics, code actions, hovers, reports |
 //! | [`cli`] | arguments | a check, a chain, a server |
+//!
+//! A diagnosis needs a machine, an environment on it, and imports:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use whydll::diagnosis::{Import, diagnose};
+//! use whydll::environment::Environment;
+//!
+//! // A recorded Windows 11 with Python 3.8 and TensorFlow 2.3, for machines that have none.
+//! let host = whydll::example::machine()?;
+//! let interpreter = host.recorded_interpreter.clone().ok_or("the recording has an interpreter")?;
+//! let environment = Environment::on(&interpreter, &host)?;
+//!
+//! let diagnosis = diagnose(&host, &environment, &[Import::first("tensorflow")]);
+//!
+//! let finding = diagnosis.findings.first().ok_or("the import fails")?;
+//! assert_eq!(finding.code.name(), "missing-vc-runtime");
+//! assert_eq!(
+//!     finding.headline(),
+//!     "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing."
+//! );
+//! # Ok(())
+//! # }
+//! ```
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -30,7 +54,7 @@ pub mod cli;
 pub mod cpython;
 pub mod diagnosis;
 pub mod environment;
-mod example;
+pub mod example;
 pub mod host;
 pub mod image;
 pub mod loader;

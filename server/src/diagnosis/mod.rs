@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
+use crate::source::STACK;
 
 pub use cache::{DiagnosisCache, DiagnosisMemo};
 pub use case::{Case, Culprit, Problem};
@@ -102,9 +103,7 @@ impl DiagnosedPackage {
 
 /// Diagnoses each of `imports` and simulates the fixes. The imports of one document share a
 /// process, see [`program`].
-///
-/// Must run on a thread with [`crate::source::STACK`] bytes of stack, because Python code is
-/// followed by recursion.
 pub fn diagnose(host: &Host, environment: &Environment, imports: &[Import]) -> Diagnosis {
-    DiagnosisCache::new(host, environment, None).diagnose_all(imports)
+    // Python code is followed by recursion.
+    stacker::grow(STACK, || DiagnosisCache::new(host, environment, None).diagnose_all(imports))
 }

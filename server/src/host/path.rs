@@ -19,6 +19,16 @@ use crate::source::Span;
 const MAX_PATH: usize = 260;
 
 /// An absolute or relative path. Comparison ignores case and the kind of separator.
+///
+/// ```
+/// use whydll::host::WinPath;
+///
+/// let library = WinPath::new(r"C:\Python313\python313.dll");
+/// assert_eq!(library, WinPath::new("c:/python313/PYTHON313.DLL"));
+/// assert_eq!(library.file_name(), "python313.dll");
+/// assert_eq!(library.parent(), Some(WinPath::new(r"C:\Python313")));
+/// assert_eq!(WinPath::new(r"C:\Python313").join("DLLs").as_str(), r"C:\Python313\DLLs");
+/// ```
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WinPath(Arc<str>);

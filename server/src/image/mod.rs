@@ -5,15 +5,32 @@
 //! does it export, and what does it merely forward? Search paths and other files are the business
 //! of other modules.
 //!
-//! ```ignore
-//! let bytes = unsafe { memmap2::Mmap::map(&file)? };
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use whydll::image::Image;
+//!
+//! let bytes = std::fs::read("MSVCP140.dll")?;
 //! let image = Image::parse(&bytes)?;
 //! println!("{} image, linked by {:?}", image.machine(), image.linker_version());
 //! for import in image.imports()? {
 //!     for symbol in image.symbols(&import)? {
-//!         println!("{}!{symbol}", import.dll);      // VCRUNTIME140_1.dll!__CxxFrameHandler4
+//!         println!("{}!{symbol}", import.dll); // VCRUNTIME140_1.dll!__CxxFrameHandler4
 //!     }
 //! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The error says what is wrong with a file that Windows wouldn't map:
+//!
+//! ```
+//! use whydll::image::Image;
+//!
+//! let error = Image::parse(b"<!DOCTYPE html>, as a proxy saves it").unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "the file is not a Windows program or DLL; it looks like a web page (HTML)"
+//! );
 //! ```
 //!
 //! [`pelite`] reads the headers. The tables are read here, lazily, so that a DLL of half a gigabyte

@@ -4,6 +4,25 @@
 //! This module knows nothing about Python. Every rule is Windows' own. The sources are Microsoft's
 //! "Dynamic-link library search order" and "LoadLibraryExW"; where they say nothing, Wine's
 //! conformance tests (`dlls/kernel32/tests/loader.c`, `module.c`), which also run on Windows.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use whydll::host::{FactCache, Host, WinPath};
+//! use whydll::image::Machine;
+//! use whydll::loader::{LoadFlags, Process};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let windows = Host::named("windows-11", Arc::new(FactCache::default()))?;
+//! let mut process = Process::new(windows, Machine::X64, WinPath::new(r"C:\Program"));
+//!
+//! let kernel32 = process.load("kernel32.dll", LoadFlags::NONE);
+//! assert!(kernel32.is_ok());
+//!
+//! let failure = process.load("cudart64_110.dll", LoadFlags::NONE).unwrap_err();
+//! assert_eq!((failure.first.culprit(), failure.code()), ("cudart64_110.dll", 126));
+//! # Ok(())
+//! # }
+//! ```
 
 mod failure;
 mod load;

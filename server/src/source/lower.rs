@@ -1,6 +1,6 @@
 //! Lowers Python source to a [`Script`], using ruff's error-tolerant parser.
 //!
-//! Only what can matter for loading is kept. [`outline`](super::outline) has already removed the
+//! Only what can matter for loading is kept. [`outline`] has already removed the
 //! bodies of most functions and kept their positions. [`lower_part`] reads a body when its function
 //! is called.
 
