@@ -6,6 +6,7 @@
 //!
 //! | module | turns | into |
 //! |---|---|---|
+//! | [`win32`] | a Win32 error code | its message, its meaning, a remedy |
 //! | `visible` | untrusted strings | strings that are safe to display |
 //! | [`image`] | bytes of a PE file | facts |
 //! | [`source`] | Python source | what importing it does, and which imports a document makes |
@@ -49,6 +50,8 @@
 #![warn(missing_docs)]
 
 pub mod action;
+#[cfg(test)]
+mod architecture;
 pub mod check;
 pub mod cli;
 pub mod cpython;
@@ -66,3 +69,4 @@ pub mod source;
 mod testing;
 pub mod traceback;
 mod visible;
+pub mod win32;

@@ -18,7 +18,6 @@ use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Inaccessible, offered_by};
-pub use sentence::{windows_message, windows_sentence};
 pub use stable_abi::{StableAbi, is_of_other_python};
 pub use tag::{BuiltFor, System};
 

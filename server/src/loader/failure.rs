@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use crate::host::{FileError, ImageFault, WinPath};
 use crate::image::{Assembly, FileVersion, ImageError, Machine, Symbol};
+use crate::win32::{
+    ERROR_ACCESS_DENIED, ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_FILENAME_EXCED_RANGE,
+    ERROR_INVALID_ORDINAL, ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND,
+    ERROR_SXS_CANT_GEN_ACTCTX,
+};
 
 use super::process::Module;
 use super::search::Rule;
@@ -159,17 +164,19 @@ impl Cause {
     /// Returns its Win32 error code (`winerror.h`).
     pub fn code(&self) -> u32 {
         match self {
-            Cause::NotFound { .. } => 126,
-            Cause::WrongMachine { .. } | Cause::BadImage { .. } => 193,
-            Cause::Unreadable { error: FileError::AccessDenied, .. } => 5,
-            Cause::Unreadable { .. } => 126,
+            Cause::NotFound { .. } => ERROR_MOD_NOT_FOUND,
+            Cause::WrongMachine { .. } | Cause::BadImage { .. } => ERROR_BAD_EXE_FORMAT,
+            Cause::Unreadable { error: FileError::AccessDenied, .. } => ERROR_ACCESS_DENIED,
+            Cause::Unreadable { .. } => ERROR_MOD_NOT_FOUND,
             Cause::MissingExport { forwarder: Some(forwarder), .. } => forwarder.code,
-            Cause::MissingExport { symbols, .. } => symbols.first().map_or(127, not_exported),
-            Cause::MissingAssembly { .. } => 14001,
-            Cause::NewerWindows { .. } => 193,
-            Cause::OutdatedRuntime { .. } | Cause::LacksInstructions { .. } => 1114,
-            Cause::PathTooLong { .. } => 206,
-            Cause::InvalidParameter => 87,
+            Cause::MissingExport { symbols, .. } => {
+                symbols.first().map_or(ERROR_PROC_NOT_FOUND, not_exported)
+            }
+            Cause::MissingAssembly { .. } => ERROR_SXS_CANT_GEN_ACTCTX,
+            Cause::NewerWindows { .. } => ERROR_BAD_EXE_FORMAT,
+            Cause::OutdatedRuntime { .. } | Cause::LacksInstructions { .. } => ERROR_DLL_INIT_FAILED,
+            Cause::PathTooLong { .. } => ERROR_FILENAME_EXCED_RANGE,
+            Cause::InvalidParameter => ERROR_INVALID_PARAMETER,
         }
     }
 
@@ -218,8 +225,8 @@ pub struct BrokenForwarder {
 /// Returns the Win32 code for a symbol that isn't exported.
 pub(super) fn not_exported(symbol: &Symbol) -> u32 {
     match symbol {
-        Symbol::Name(_) => 127,
-        Symbol::Ordinal(_) => 182,
+        Symbol::Name(_) => ERROR_PROC_NOT_FOUND,
+        Symbol::Ordinal(_) => ERROR_INVALID_ORDINAL,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::host::{ImageFacts, WinPath};
 use crate::image::{
     CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol, instruction_sets,
 };
+use crate::win32::{ERROR_BAD_EXE_FORMAT, ERROR_MOD_NOT_FOUND};
 
 /// The maximum length of a chain of dependencies. Windows itself runs out of stack earlier.
 const MAX_DEPTH: usize = 500;
@@ -305,7 +306,7 @@ impl Process {
         let exporter = match outcome {
             LoadOutcome::PartOfWindows => return Ok(()),
             // No new fault if the target was reported before as a culprit of its own.
-            LoadOutcome::Failed => return Err(failed.unwrap_or(126)),
+            LoadOutcome::Failed => return Err(failed.unwrap_or(ERROR_MOD_NOT_FOUND)),
             LoadOutcome::NewlyLoaded(id) | LoadOutcome::AlreadyLoaded(id, _) => id,
         };
         match self.host.files.export(&self.modules[exporter].path, symbol) {
@@ -314,7 +315,7 @@ impl Process {
                 self.follow_forwarder(importer, &dll, &symbol, load, left - 1)
             }
             // Windows treats an endless chain as an invalid image.
-            Ok(Some(Export::Forward { .. })) => Err(193),
+            Ok(Some(Export::Forward { .. })) => Err(ERROR_BAD_EXE_FORMAT),
             Ok(None) => Err(not_exported(symbol)),
         }
     }

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::markdown::{code, escaped, fenced};
 use super::{Report, check_markdown, check_text, json};
-use crate::diagnosis::Severity;
-use crate::traceback::{Reported, Traceback, TracebackFailure, WinError, reported};
+use crate::diagnosis::{Finding, Severity};
+use crate::traceback::{Traceback, TracebackFailure, WinError};
 use crate::visible::{visible, visible_lines};
+use crate::win32::{Prediction, Win32Error};
 
 /// The explanation of a traceback, without the check.
 pub struct Explanation<'a> {
@@ -35,8 +36,11 @@ impl Explanation<'_> {
         for sentence in self.sentences() {
             let _ = writeln!(out, "    {}", visible(&sentence));
         }
-        if let Some(reported) = self.reported() {
-            let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}\n    {}", reported.remedy);
+        if let Some(remedy) = self.remedy(Some(report)) {
+            let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}\n    {remedy}");
+        }
+        if let Some(unrelated) = self.other_problem(report) {
+            let _ = writeln!(out, "\n  {BLUE}what the check found{BLUE:#}\n    {unrelated}");
         }
         let _ = write!(out, "\n{}", check_text(report));
         let notes = self.notes(report);
@@ -52,8 +56,11 @@ impl Explanation<'_> {
     /// Renders the explanation as Markdown, for an editor or a bug report.
     pub fn markdown(&self, report: &Report<'_>) -> String {
         let mut out = self.opening();
-        if let Some(reported) = self.reported() {
-            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
+        if let Some(remedy) = self.remedy(Some(report)) {
+            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(remedy));
+        }
+        if let Some(unrelated) = self.other_problem(report) {
+            let _ = writeln!(out, "\n**What the check found**\n\n{}", escaped(&unrelated));
         }
         let _ = write!(out, "\n{}", check_markdown(report));
         let notes = self.notes(report);
@@ -72,8 +79,8 @@ impl Explanation<'_> {
         let mut out = self.opening();
         let _ =
             writeln!(out, "\n**What was not checked**\n\nNo environment was checked: {}.", escaped(reason));
-        if let Some(reported) = self.reported() {
-            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
+        if let Some(remedy) = self.remedy(None) {
+            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(remedy));
         } else {
             out.push_str(
                 "\n**What to do**\n\nSelect the Windows Python that the traceback comes from and explain it \
@@ -93,8 +100,38 @@ impl Explanation<'_> {
         out
     }
 
-    fn reported(&self) -> Option<&'static Reported> {
-        self.traceback.win_error.and_then(|error| reported(error.code))
+    /// Returns the reported error, if it is a known one.
+    fn error(&self) -> Option<&'static Win32Error> {
+        self.traceback.win_error.and_then(|error| Win32Error::of(error.code))
+    }
+
+    /// Whether the check predicts the reported error.
+    fn is_predicted(&self, report: &Report<'_>) -> bool {
+        let code = self.traceback.win_error.map(|error| error.code);
+        errors(report).any(|finding| finding.win_error.is_some() && finding.win_error == code)
+    }
+
+    /// Returns what to do about the reported error, unless the check predicts it: then the finding
+    /// has its cures.
+    fn remedy(&self, report: Option<&Report<'_>>) -> Option<&'static str> {
+        let error = self.error()?;
+        if report.is_some_and(|report| self.is_predicted(report)) {
+            return None;
+        }
+        error.remedy()
+    }
+
+    /// Returns a sentence that says that the check found another problem than the reported one, if
+    /// the files can't show the reported one.
+    fn other_problem(&self, report: &Report<'_>) -> Option<String> {
+        let Win32Error { code, prediction, .. } = self.error()?;
+        let is_in_files = *prediction == Prediction::Complete;
+        if is_in_files || self.is_predicted(report) || errors(report).next().is_none() {
+            return None;
+        }
+        Some(format!(
+            "Another problem. It does not explain Windows error {code}, but makes the import fail as well."
+        ))
     }
 
     /// Renders the JSON of a check, with an additional field for the traceback.
@@ -122,7 +159,7 @@ impl Explanation<'_> {
                 win_error: win_error.map(|error| error.code),
                 environment: environment.as_deref(),
                 said: self.sentences(),
-                differs: self.notes(report),
+                differs: self.other_problem(report).into_iter().chain(self.notes(report)).collect(),
             }),
         )
     }
@@ -171,13 +208,21 @@ impl Explanation<'_> {
         });
         if let Some(WinError { code, printed }) = win_error {
             let source = if *printed { "" } else { ", inferred from the message" };
-            sentences.push(match (meaning(*code), reported(*code)) {
-                (Some(meaning), _) => format!("Windows error {code}{source}: {meaning}."),
-                (None, Some(Reported { symbol, meaning, .. })) => format!(
-                    "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't predict \
-                     this error."
+            sentences.push(match self.error() {
+                Some(Win32Error { symbol, meaning, prediction, .. }) => match prediction {
+                    Prediction::Complete => format!("Windows error {code}{source}: {meaning}."),
+                    Prediction::Partial { .. } => format!(
+                        "Windows error {code} ({symbol}){source}: {meaning}. A check of the files predicts \
+                         some of its causes."
+                    ),
+                    Prediction::Impossible { .. } => format!(
+                        "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't \
+                         predict this error."
+                    ),
+                },
+                None => format!(
+                    "Windows error {code}. WhyDLL doesn't know this code; `net helpmsg {code}` prints its message."
                 ),
-                (None, None) => format!("Windows error {code}{source}."),
             });
         }
         if let Some(environment) = environment {
@@ -196,20 +241,24 @@ impl Explanation<'_> {
                 "The traceback comes from {theirs}, but {prefix} was checked, which may be another Python."
             ));
         }
-        let errors = report.findings.iter().map(|located| &located.finding);
-        let errors: Vec<_> = errors.filter(|finding| finding.severity == Severity::Error).collect();
-        if errors.is_empty() {
+        let mut found = errors(report).peekable();
+        if found.peek().is_none() {
             let import = self.import.unwrap_or_default();
-            notes.push(match self.reported() {
-                Some(_) => format!(
-                    "Nothing in the files makes `import {import}` fail: the cause that Windows reports is \
-                     outside of them."
-                ),
-                None => format!(
+            let why = match (self.traceback.win_error, self.error().map(|error| error.prediction)) {
+                (None, _) | (_, Some(Prediction::Complete)) => format!(
                     "Nothing was found that makes `import {import}` fail: the problem may have been fixed \
                      since."
                 ),
-            });
+                (_, Some(Prediction::Impossible { .. })) => format!(
+                    "Nothing in the files makes `import {import}` fail: the cause that Windows reports is \
+                     outside of them."
+                ),
+                (_, Some(Prediction::Partial { .. }) | None) => format!(
+                    "Nothing was found that makes `import {import}` fail: its cause isn't visible in the \
+                     files, or was fixed since."
+                ),
+            };
+            notes.push(why);
             if self.same_environment.is_none() {
                 notes.push(format!(
                     "The traceback doesn't say which Python it comes from: {prefix} was checked, which may \
@@ -223,9 +272,10 @@ impl Explanation<'_> {
             );
             return notes;
         }
-        let found: Vec<u32> = errors.iter().filter_map(|finding| finding.win_error).collect();
-        if let (Some(WinError { code, .. }), Some(first)) = (self.traceback.win_error, found.first())
-            && !found.contains(&code)
+        let predicted = found.find_map(|finding| finding.win_error);
+        if let (Some(WinError { code, .. }), Some(first)) = (self.traceback.win_error, predicted)
+            && !self.is_predicted(report)
+            && self.other_problem(report).is_none()
         {
             notes.push(format!(
                 "The traceback reports Windows error {code}, but the check predicts {first}: something may \
@@ -236,23 +286,10 @@ impl Explanation<'_> {
     }
 }
 
-/// Returns what a code means when a DLL is loaded.
-fn meaning(code: u32) -> Option<&'static str> {
-    Some(match code {
-        5 => "access to a file was denied",
-        126 => "a file was not found, usually a DLL that another DLL needs",
-        127 => {
-            "a DLL lacks a function that another DLL imports: it is the wrong version, or another DLL with \
-             the same name"
-        }
-        182 => {
-            "a DLL lacks a function that another DLL imports by number: it is another DLL with the same name"
-        }
-        193 => "a file is damaged, or built for another architecture (32-bit, ARM64)",
-        206 => "a path is too long",
-        1114 => "a DLL was found, but failed to initialize",
-        _ => return None,
-    })
+/// Returns the findings because of which the import fails.
+fn errors<'a>(report: &'a Report<'_>) -> impl Iterator<Item = &'a Finding> {
+    let findings = report.findings.iter().map(|located| &located.finding);
+    findings.filter(|finding| finding.severity == Severity::Error)
 }
 
 #[derive(Serialize)]
@@ -269,4 +306,76 @@ pub(super) struct JsonTraceback<'a> {
     environment: Option<&'a str>,
     said: Vec<String>,
     differs: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Explanation;
+    use crate::report::tests::{BROKEN, plain, reported};
+    use crate::traceback;
+
+    /// Explains the traceback of `import pkg` on a world: the terminal's text without the check.
+    fn explained(world: &str, message: &str) -> String {
+        let traceback = traceback::read(&format!("ImportError: DLL load failed{message}")).unwrap();
+        let explanation =
+            Explanation { traceback: &traceback, import: Some("pkg"), same_environment: Some(true) };
+        let text = plain(&reported(world, None, |report| explanation.text(report)));
+        let check = plain(&reported(world, None, super::check_text));
+        assert!(text.contains(&check), "{text}");
+        text.replace(&check, "THE CHECK\n")
+    }
+
+    fn assert_contains(text: &str, words: &[&str], absent: &[&str]) {
+        for words in words {
+            assert!(text.contains(words), "{words} is missing in\n{text}");
+        }
+        for words in absent {
+            assert!(!text.contains(words), "{words} in\n{text}");
+        }
+    }
+
+    const BLOCKED: &str = ": An Application Control policy has blocked this file.";
+
+    #[test]
+    fn a_finding_is_not_offered_as_the_cause_of_an_error_that_it_does_not_explain() {
+        let text = explained(BROKEN, BLOCKED);
+        let remedy = text.find("Smart App Control. It has no exceptions").unwrap();
+        let lead = text.find("Another problem. It does not explain Windows error 4551").unwrap();
+        assert!(remedy < lead && lead < text.find("THE CHECK").unwrap(), "{text}");
+        assert_contains(&text, &["can't predict this error"], &["something may have changed since"]);
+    }
+
+    #[test]
+    fn an_error_that_no_file_shows_is_explained_where_the_check_finds_nothing() {
+        let healthy = BROKEN.replace(" imports cudart64_101.dll", "");
+        assert_contains(
+            &explained(&healthy, BLOCKED),
+            &["Windows error 4551 (ERROR_SYSTEM_INTEGRITY_POLICY_VIOLATION)", "is outside of them"],
+            &["Another problem", "fixed since"],
+        );
+        assert_contains(
+            &explained(&healthy, ": A dynamic link library (DLL) initialization routine failed."),
+            &["predicts some of its causes", "Visual C++ Redistributable", "isn't visible in the files"],
+            &["Another problem"],
+        );
+        assert_contains(
+            &explained(&healthy, " with error code 1392 while importing native"),
+            &["Windows error 1392. WhyDLL doesn't know this code", "`net helpmsg 1392`"],
+            &["what to do"],
+        );
+    }
+
+    #[test]
+    fn a_predicted_error_has_the_cures_of_the_finding_only() {
+        assert_contains(
+            &explained(BROKEN, ": The specified module could not be found."),
+            &["Windows error 126, inferred from the message: a file was not found"],
+            &["what to do", "Another problem", "something may have changed since"],
+        );
+        assert_contains(
+            &explained(BROKEN, ": %1 is not a valid Win32 application."),
+            &["The traceback reports Windows error 193, but the check predicts 126"],
+            &["Another problem"],
+        );
+    }
 }

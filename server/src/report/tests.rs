@@ -10,7 +10,7 @@ use crate::environment::Assumption;
 use crate::source::Document;
 use crate::testing::{diagnosed, on_large_stack};
 
-const BROKEN: &str = r"
+pub(super) const BROKEN: &str = r"
     /Python/python.exe       imports python38.dll
     /Python/python38.dll     version 3.8.10150.1013
     /Python/Lib/os.py        text
@@ -24,7 +24,11 @@ const BROKEN: &str = r"
 ";
 
 /// Renders the report on a world, and on a document in it that imports `pkg`.
-fn reported(world: &str, document: Option<&str>, report: impl FnOnce(&Report<'_>) -> String) -> String {
+pub(super) fn reported(
+    world: &str,
+    document: Option<&str>,
+    report: impl FnOnce(&Report<'_>) -> String,
+) -> String {
     let world = World::new(world).unwrap();
     let (host, environment, diagnosis) = diagnosed(&world);
     let mut documents = Vec::new();
@@ -54,7 +58,7 @@ fn check(world: &str, document: Option<&str>, expected: Expect) {
 }
 
 /// Strips the escape sequences of the colours.
-fn plain(styled: &str) -> String {
+pub(super) fn plain(styled: &str) -> String {
     let mut parts = styled.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))

@@ -6,15 +6,12 @@
 //! user's language.
 
 mod frames;
-mod reported;
-mod sentences;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use crate::source::Name;
 
-pub use reported::{Reported, reported};
 pub use words::decoded;
 
 use frames::Frame;

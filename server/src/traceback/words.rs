@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{TracebackFailure, WinError, sentences};
+use super::{TracebackFailure, WinError};
+use crate::win32::{ERROR_MOD_NOT_FOUND, Win32Error};
 
 /// An exception, as far as a line describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +144,11 @@ fn failure(message: &str) -> (TracebackFailure, Option<WinError>, &str) {
             .split_once("while importing ")
             .map(|(_, rest)| rest.split([':', ' ']).next().unwrap_or(rest));
         let sentence = words.split_once(": ").map(|(_, sentence)| sentence);
-        let inferred = || sentence.and_then(sentences::code_of).map(|code| WinError { code, printed: false });
+        let inferred = || {
+            sentence
+                .and_then(Win32Error::of_message)
+                .map(|error| WinError { code: error.code, printed: false })
+        };
         let module = module.filter(|module| !module.is_empty()).map(str::to_owned);
         return (TracebackFailure::Extension { module }, printed.or_else(inferred), words);
     }
@@ -186,7 +191,7 @@ fn failure(message: &str) -> (TracebackFailure, Option<WinError>, &str) {
 }
 
 /// The error of messages that say that a DLL wasn't found.
-const NOT_FOUND: Option<WinError> = Some(WinError { code: 126, printed: false });
+const NOT_FOUND: Option<WinError> = Some(WinError { code: ERROR_MOD_NOT_FOUND, printed: false });
 
 fn number_after(text: &str, mark: &str) -> Option<u32> {
     let (_, rest) = text.split_once(mark)?;

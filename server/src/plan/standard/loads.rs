@@ -10,11 +10,12 @@ use super::super::value::{Exception, Value};
 use super::super::{Event, LoadFailure, LoadKind, Place, Plan};
 use super::Outcome;
 use super::names::is_kernel;
-use crate::cpython::{LoadError, windows_message};
+use crate::cpython::LoadError;
 use crate::environment::Platform;
 use crate::host::{WinPath, is_always_set};
 use crate::image::Machine;
 use crate::loader::LoadFlags;
+use crate::win32;
 
 /// The maximum number of unknown directories to record. The first ones suffice to explain the
 /// doubt.
@@ -119,7 +120,7 @@ impl Plan<'_> {
         if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) =
             self.failures.last_mut()
         {
-            let text = windows_message(failure.code()).unwrap_or("unknown error");
+            let text = win32::message(failure.code()).unwrap_or("unknown error");
             *sentence = format!("OSError: [WinError {}] {text}", failure.code());
         }
         Ok(Value::None)
@@ -130,7 +131,7 @@ impl Plan<'_> {
         self.last_error = match result {
             Ok(()) => 0,
             Err(LoadError::Windows(failure)) => failure.code(),
-            Err(LoadError::OtherPython { .. } | LoadError::Crash(_)) => 126,
+            Err(LoadError::OtherPython { .. } | LoadError::Crash(_)) => win32::ERROR_MOD_NOT_FOUND,
         };
     }
 

@@ -19,10 +19,11 @@ use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
-use crate::cpython::{CtypesMode, windows_message};
+use crate::cpython::CtypesMode;
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
 use crate::source::{Decoration, Name, placeholders, top_level};
+use crate::win32;
 
 pub(super) use machinery::{has_method, spec_of_module};
 pub(super) use names::{
@@ -335,7 +336,7 @@ impl Plan<'_> {
             "ctypes.WinError" => {
                 let code =
                     first.number().and_then(|code| u32::try_from(code).ok()).unwrap_or(self.last_error);
-                let text = windows_message(code).unwrap_or("unknown error");
+                let text = win32::message(code).unwrap_or("unknown error");
                 let sentence = format!("[WinError {code}] {text}");
                 let mut exception = Exception::new("OSError", Some(sentence.into()));
                 // The error belongs to the last failed load.
