@@ -20,6 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,9 @@ const MAX_REPORT_DELAY: Duration = Duration::from_secs(64);
 /// The maximum number of watched directories; the rest is polled. The default limit per user on
 /// older Linux is 8192 (inotify(7)).
 const MAX_WATCHES: usize = 4096;
+
+/// Returns the current time. Tests have a time of their own, so that they don't wait.
+type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Whether the system can watch directories recursively.
 const WATCHES_TREES: bool = !cfg!(any(target_os = "linux", target_os = "android"));
@@ -160,8 +164,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Watcher<K> {
 
     fn with_notices(has_notices: bool, report: impl Fn(K) + Send + 'static) -> Watcher<K> {
         let (orders, ordered) = channel();
-        let (states, registry) = (HashMap::new(), None);
-        let watch = WatchThread { report, orders: orders.clone(), states, registry, has_notices };
+        let watch = WatchThread::new(report, orders.clone(), Arc::new(Instant::now), has_notices);
         // If the thread doesn't start, nothing is watched, and everything else works.
         let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(|| watch.run(ordered));
         Watcher { orders }
@@ -197,6 +200,7 @@ struct WatchThread<K, T> {
     states: HashMap<K, WatchState>,
     /// The registry is only watched while something is missing.
     registry: Option<RegistryNotice>,
+    clock: Clock,
     has_notices: bool,
 }
 
@@ -323,7 +327,7 @@ impl WatchState {
 
     /// Determines what has to be polled: everything that cannot be watched or causes no
     /// notifications.
-    fn choose_polled(&mut self, disk: &Disk) {
+    fn choose_polled(&mut self, disk: &Disk, now: Instant) {
         let refused = &self.refused;
         let is_refused = |place: PathBuf| place.ancestors().any(|folder| refused.contains(folder));
         let read_set = &self.read_set;
@@ -337,7 +341,7 @@ impl WatchState {
             }
         }
         self.polled = read_set.within(&polled);
-        self.next_poll = self.poll_interval().map(|pause| Instant::now() + pause);
+        self.next_poll = self.poll_interval().map(|pause| now + pause);
     }
 
     /// Whether a polled entry doesn't match any more, and a report is due.
@@ -364,35 +368,50 @@ impl WatchState {
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
+    fn new(report: T, orders: Sender<Order<K>>, clock: Clock, has_notices: bool) -> WatchThread<K, T> {
+        WatchThread { report, orders, states: HashMap::new(), registry: None, clock, has_notices }
+    }
+
     fn run(mut self, orders: Receiver<Order<K>>) {
         loop {
-            let next = self.states.values().filter_map(WatchState::next).min();
-            let order = match next {
-                Some(next) => orders.recv_timeout(next.saturating_duration_since(Instant::now())),
+            let order = match self.next_due() {
+                Some(next) => orders.recv_timeout(next.saturating_duration_since((self.clock)())),
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Watch { key, watched, replaces }) => self.watch(key, *watched, replaces),
-                Ok(Order::Expect(key)) => {
-                    if let Some(state) = self.states.get_mut(&key) {
-                        state.pending = None;
-                        state.is_reported = false;
-                    }
-                }
-                Ok(Order::Forget(key)) => {
-                    self.states.remove(&key);
-                    self.update_registry_watch();
-                }
-                Ok(Order::Notified { key, at, event }) => self.handle_event(&key, at, event),
-                Ok(Order::Registered(at)) => {
-                    for state in self.states.values_mut().filter(|state| state.watched.watches_system) {
-                        state.note_change(at, true, false).always_counts = true;
-                    }
-                }
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(order) => self.follow(order),
                 // Pending notifications are handled first, since they all extend the quiet period.
                 Err(RecvTimeoutError::Timeout) => self.process_due(),
             }
+        }
+    }
+
+    /// Returns when the next check or poll is due.
+    fn next_due(&self) -> Option<Instant> {
+        self.states.values().filter_map(WatchState::next).min()
+    }
+
+    fn follow(&mut self, order: Order<K>) {
+        match order {
+            Order::Watch { key, watched, replaces } => self.watch(key, *watched, replaces),
+            Order::Expect(key) => {
+                if let Some(state) = self.states.get_mut(&key) {
+                    state.pending = None;
+                    state.is_reported = false;
+                }
+            }
+            Order::Forget(key) => {
+                self.states.remove(&key);
+                self.update_registry_watch();
+            }
+            Order::Notified { key, at, event } => self.handle_event(&key, at, event),
+            Order::Registered(at) => {
+                for state in self.states.values_mut().filter(|state| state.watched.watches_system) {
+                    state.note_change(at, true, false).always_counts = true;
+                }
+            }
+            Order::End => {}
         }
     }
 
@@ -414,6 +433,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
             }
         }
         let places = watched.places(&read_set, disk);
+        let now = (self.clock)();
         let mut state = match before {
             Some(before) => WatchState { watched, read_set, unverified, ..before },
             None => WatchState {
@@ -438,9 +458,9 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
             state.watch_places(places, self.notices(&key));
         }
         state.is_reported = false;
-        state.choose_polled(disk);
+        state.choose_polled(disk, now);
         if !state.unverified.is_empty() {
-            state.next_poll = Some(Instant::now());
+            state.next_poll = Some(now);
         }
         self.states.insert(key, state);
         self.update_registry_watch();
@@ -449,12 +469,13 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
     /// Replaces all watches of a key.
     fn rewatch(&mut self, key: &K) {
         let notices = self.notices(key);
+        let now = (self.clock)();
         if let Some(state) = self.states.get_mut(key)
             && let Some(host) = state.watched.host.uncached()
             && let Some(disk) = host.disk.as_deref()
         {
             state.watch_places(state.watched.places(&state.read_set, disk), notices);
-            state.choose_polled(disk);
+            state.choose_polled(disk, now);
         }
     }
 
@@ -463,15 +484,15 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
         if !is_wanted {
             self.registry = None;
         } else if self.registry.is_none() && self.has_notices {
-            let orders = self.orders.clone();
-            self.registry = RegistryNotice::new(move || drop(orders.send(Order::Registered(Instant::now()))));
+            let (orders, clock) = (self.orders.clone(), self.clock.clone());
+            self.registry = RegistryNotice::new(move || drop(orders.send(Order::Registered(clock()))));
         }
     }
 
     fn notices(&self, key: &K) -> Option<RecommendedWatcher> {
-        let (orders, key) = (self.orders.clone(), key.clone());
+        let (orders, clock, key) = (self.orders.clone(), self.clock.clone(), key.clone());
         let notify = move |event| {
-            let _ = orders.send(Order::Notified { key: key.clone(), at: Instant::now(), event });
+            let _ = orders.send(Order::Notified { key: key.clone(), at: clock(), event });
         };
         // Opening and closing a file isn't a change.
         let config = notify::Config::default().with_event_kinds(EventKindMask::CORE);
@@ -516,7 +537,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
     fn process_due(&mut self) {
         let mut incomplete = Vec::new();
         for (key, state) in self.states.iter_mut().filter(|(_, state)| !state.is_reported) {
-            let now = Instant::now();
+            let now = (self.clock)();
             let over = state.pending.take_if(|pending| pending.end(state.quiet_period) <= now);
             if let Some(pending) = over.filter(|pending| pending.last.is_some()) {
                 if pending.always_counts || !state.watched.still_holds(&state.read_set) {
@@ -536,9 +557,9 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
                     state.is_reported = true;
                     (self.report)(key.clone());
                 }
-                state.next_poll = state
-                    .poll_interval()
-                    .map(|pause| Instant::now() + pause.max(now.elapsed() * INVERSE_POLL_SHARE));
+                let end = (self.clock)();
+                let pause_after = end.saturating_duration_since(now) * INVERSE_POLL_SHARE;
+                state.next_poll = state.poll_interval().map(|pause| end + pause.max(pause_after));
             }
         }
         incomplete.iter().for_each(|key| self.rewatch(key));
