@@ -125,19 +125,19 @@ describe("a machine without the Visual C++ redistributable", () => {
 
 describe("a damaged environment", () => {
   const damages = [
-    { python: "internal-deleted", code: /^(damaged-install|missing-dll)$/, names: /_pywrap_tensorflow_internal/ },
-    { python: "internal-emptied", code: /^bad-image$/, names: /_pywrap_tensorflow_internal/ },
-    { python: "openblas-deleted", code: /^(damaged-install|missing-dll)$/, names: /openblas/ },
-    { python: "not-installed", code: /^not-installed$/, names: /tensorflow/ },
-    { python: "python39", code: /^unsupported-python$/, names: /3\.9/ },
+    { python: "internal-deleted", code: "damaged-install", names: /_pywrap_tensorflow_internal/ },
+    { python: "internal-emptied", code: "bad-image", names: /_pywrap_tensorflow_internal/ },
+    { python: "openblas-deleted", code: "damaged-install", names: /openblas/ },
+    { python: "not-installed", code: "not-installed", names: /tensorflow/ },
+    { python: "python39", code: "unsupported-python", names: /3\.9/ },
   ];
   for (const { python, code, names } of damages) {
-    test(`${python}: ${code.source}`, async (t) => {
+    test(`${python}: ${code}`, async (t) => {
       const { client, open } = await editor(t, { python, host: EQUIPPED });
       const document = open("import tensorflow\n");
       const errors = (await client.diagnostics(document, some)).filter(({ severity }) => severity === 1);
       assert.equal(errors.length, 1);
-      assert.match(errors[0].code, code);
+      assert.equal(errors[0].code, code);
       assert.match(errors[0].message, names);
       assert.deepEqual(errors[0].range, document.rangeOf("tensorflow"));
       await client.health("broken");
@@ -566,7 +566,7 @@ describe("packages that are not named", () => {
     const found = await client.diagnostics(document, some);
     assert.deepEqual(found.map(({ severity, range }) => [severity, range.start.line]), [[1, 1], [4, 3]]);
     for (const { code, message } of found) {
-      assert.match(code, /^(damaged-install|missing-dll)$/);
+      assert.equal(code, "damaged-install");
       assert.match(message, /hdf5\.dll/);
     }
     const health = await client.health("broken");
