@@ -88,7 +88,7 @@ impl Plan<'_> {
             },
             Value::Known(name) => {
                 let (positional, keywords) = arguments.closed();
-                self.call_known(name, positional, &keywords, frame, &place)
+                self.call_known(*name, &positional, &keywords, frame, &place)
             }
             Value::Method(method) => {
                 let before = self.failures.len();

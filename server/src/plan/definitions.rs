@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use super::exceptions::traced;
 use super::frame::{Frame, Yields};
-use super::import::traced;
 use super::objects::Class;
 use super::value::{Arguments, Exception, Generator, ModuleRef, Value};
 use super::{Flow, Place, Plan};
+use crate::source::standard::Effect;
 use crate::source::{Decoration, Expr, Function, LeftOut, Name, Parameter, ParameterKind, Span, StmtKind};
 
 /// A function and the module that defines it.
@@ -157,11 +158,8 @@ impl Plan<'_> {
         frame: &mut Frame,
     ) -> Result<Value, Rc<Exception>> {
         let decoration = match decorator {
-            Value::Known(name) => match name.as_str() {
-                "property" | "functools.cached_property" => Decoration::Property,
-                "staticmethod" => Decoration::Static,
-                "classmethod" => Decoration::Class,
-                "contextlib.contextmanager" => Decoration::Context,
+            Value::Known(name) => match name.effect() {
+                Some(Effect::Decorates(decoration)) => decoration,
                 _ => return Ok(value),
             },
             // `@name.setter`

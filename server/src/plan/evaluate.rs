@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::exceptions::traced;
 use super::frame::Frame;
 use super::standard;
 use super::value::{Arguments, Exception, MAX_LENGTH, ModuleRef, Value};
 use super::{Place, Plan};
+use crate::source::standard::{OsName, StandardName, SysName};
 use crate::source::{
     BinaryOp, CompareOp, Comprehension, ComprehensionResult, Expr, Name, is_standard, placeholders, top_level,
 };
@@ -201,8 +203,8 @@ impl Plan<'_> {
             Some(value) => return Ok(value),
             None => {}
         }
-        if let Some(value) = standard::builtin(name) {
-            return Ok(value);
+        if let Some(known) = StandardName::builtin(name) {
+            return Ok(Value::Known(known));
         }
         if name == "__spec__" {
             return Ok(standard::spec_of_module(&frame.module));
@@ -214,7 +216,7 @@ impl Plan<'_> {
         {
             let message = format!("name '{name}' is not defined");
             let exception = Rc::new(Exception::new("NameError", Some(message.into())));
-            return Err(super::import::traced(exception, &frame.place()));
+            return Err(traced(exception, &frame.place()));
         }
         Ok(Value::Unknown)
     }
@@ -298,10 +300,10 @@ impl Plan<'_> {
                 }
                 module.get(name).or_else(|| standard::exported_loader(name)).unwrap_or(Value::Unknown)
             }
-            Value::Known(known) if standard::has_methods(known) => {
+            Value::Known(known) if standard::has_methods(*known) => {
                 Value::Method(Rc::new((object, name.clone())))
             }
-            Value::Known(known) => standard::attribute(known, name, self).unwrap_or(Value::Unknown),
+            Value::Known(known) => standard::attribute(known.dotted(), name, self).unwrap_or(Value::Unknown),
             Value::Unknown => Value::Unknown,
             // `sys.version_info.minor`
             Value::Tuple(values) => {
@@ -355,7 +357,7 @@ impl Plan<'_> {
     fn subscript(&mut self, object: &Value, index: &Value, frame: &mut Frame) -> Outcome {
         let key_error = |plan: &Self| {
             let exception = Exception::new("KeyError", index.to_repr().map(Rc::from));
-            let raised = super::import::traced(Rc::new(exception), &frame.place());
+            let raised = traced(Rc::new(exception), &frame.place());
             match frame.expects(&["KeyError", "LookupError", "Exception", "BaseException"])
                 && plan.uncertain == 0
             {
@@ -376,7 +378,7 @@ impl Plan<'_> {
                 }
                 if unsure { Ok(Value::Unknown) } else { key_error(self) }
             }
-            Value::Known(name) if name == "sys.path" => {
+            Value::Known(StandardName::Sys(SysName::Path)) => {
                 self.subscript(&self.sys_path_entries(), index, frame)
             }
             Value::Instance(instance) => {
@@ -384,14 +386,14 @@ impl Plan<'_> {
                 let item = self.call_special(instance, "__getitem__", vec![index.clone()], &place)?;
                 Ok(item.unwrap_or(Value::Unknown))
             }
-            Value::Known(name) if name == "os.environ" => match self.variable(index) {
+            Value::Known(StandardName::Os(OsName::Environ)) => match self.variable(index) {
                 Value::None => key_error(self),
                 value => Ok(value),
             },
             Value::Globals(module) => {
                 Ok(index.text().and_then(|name| module.get(&name)).unwrap_or(Value::Unknown))
             }
-            Value::Known(name) if name == "sys.modules" => {
+            Value::Known(StandardName::Sys(SysName::Modules)) => {
                 let module = index.text().and_then(|dotted| self.modules.get(&*dotted).cloned());
                 Ok(module.map_or(Value::Unknown, Value::Module))
             }
@@ -491,15 +493,6 @@ fn names_of(target: &Expr, names: &mut Vec<Name>) {
             targets.iter().for_each(|target| names_of(target, names));
         }
         _ => {}
-    }
-}
-
-/// Returns the message of an exception created with these arguments.
-pub(super) fn message_of(arguments: &[Value]) -> Option<Rc<str>> {
-    match arguments {
-        [] => Some("".into()),
-        [only] => only.to_text().map(Rc::from),
-        _ => None,
     }
 }
 
@@ -605,8 +598,8 @@ pub(super) fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_
     let order = || left.order(right);
     let contains = || match right {
         Value::Str(_) => Some(right.text()?.contains(&*left.text()?)),
-        Value::Known(name) if name == "os.environ" => Some(!matches!(plan.variable(left), Value::None)),
-        Value::Known(name) if name == "sys.modules" => {
+        Value::Known(StandardName::Os(OsName::Environ)) => Some(!matches!(plan.variable(left), Value::None)),
+        Value::Known(StandardName::Sys(SysName::Modules)) => {
             let name = left.text()?;
             let is_there = plan.modules.contains_key(&*name) || &*name == "__main__";
             // Python itself imports some modules of the standard library at startup.

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::frame::{Catches, Frame};
-use super::import::{MAX_TRACE, traced};
 use super::value::{Exception, Value, class_names};
 use super::{Flow, Place, Plan};
 use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
+
+/// The maximum number of statements in the trace of an exception.
+const MAX_TRACE: usize = 100;
 
 /// The exception classes whose handlers catch a missing module.
 const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"];
@@ -107,7 +109,7 @@ impl Plan<'_> {
             Value::Class(class) => {
                 Exception { bases: class.bases.clone(), ..Exception::new(&class.name, Some("".into())) }
             }
-            Value::Known(name) => Exception::new(&name, Some("".into())),
+            Value::Known(known) => Exception::new(known.dotted(), Some("".into())),
             _ => Exception::new("Exception", None),
         };
         if raised.trace.is_empty() {
@@ -212,5 +214,24 @@ impl Plan<'_> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Adds the statement `at` to the trace of an exception.
+pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
+    if let Some(file) = &at.file
+        && exception.trace.len() < MAX_TRACE
+    {
+        Rc::make_mut(&mut exception).trace.push((file.clone(), at.line));
+    }
+    exception
+}
+
+/// Returns the message of an exception created with these arguments.
+pub(super) fn message_of(arguments: &[Value]) -> Option<Rc<str>> {
+    match arguments {
+        [] => Some("".into()),
+        [only] => only.to_text().map(Rc::from),
+        _ => None,
     }
 }

@@ -5,22 +5,20 @@ use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::exceptions::traced;
 use super::frame::Frame;
-use super::import_statement::absolute_name;
 use super::prefetch;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, Inaccessible};
 use crate::host::{FileError, WinPath};
 use crate::image::Image;
-use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
+use crate::source::standard::StandardName;
+use crate::source::{Name, Stmt, StmtKind, absolute_name, is_standard, top_level};
 
 /// The maximum import depth. CPython gives up at 1000 Python frames, and each import takes several
 /// of them.
 const MAX_IMPORT_DEPTH: u32 = 300;
-
-/// The maximum number of statements in the trace of an exception.
-pub(super) const MAX_TRACE: usize = 100;
 
 type Outcome<T> = Result<T, Rc<Exception>>;
 
@@ -305,7 +303,9 @@ impl Plan<'_> {
         self.depth += 1;
         let failed = imports.iter().find_map(|import| {
             if let Some(function) = import.strip_suffix("()") {
-                self.import_for_uname(function, at);
+                if let Some(name) = StandardName::find_dotted(function) {
+                    self.import_for_machine(name, at);
+                }
                 return None;
             }
             if let Some((level, name)) = import.split_once(':') {
@@ -561,14 +561,4 @@ fn is_compiled(module: &ModuleRef) -> bool {
 fn changed_path(package: &ModuleRef) -> Option<Vec<WinPath>> {
     let entries = package.get("__path__")?.items()?;
     entries.iter().map(|entry| Some(WinPath::new(&*entry.text()?))).collect()
-}
-
-/// Adds the statement `at` to the trace of an exception.
-pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
-    if let Some(file) = &at.file
-        && exception.trace.len() < MAX_TRACE
-    {
-        Rc::make_mut(&mut exception).trace.push((file.clone(), at.line));
-    }
-    exception
 }

@@ -1,15 +1,15 @@
 //! The `import` and `from … import` statements: the names that they bind, and the exceptions that
 //! an enclosing `try` expects.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::exceptions::traced;
 use super::frame::Frame;
-use super::import::traced;
 use super::value::{Exception, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::cpython::Found;
-use crate::source::{Name, top_level};
+use crate::source::standard::StandardName;
+use crate::source::{Name, absolute_name, top_level};
 
 impl Plan<'_> {
     pub(super) fn import_statement(
@@ -213,26 +213,12 @@ impl Plan<'_> {
                 }
             }
         }
-        for name in super::standard::known_public_names(&source.name) {
+        let public = StandardName::all_in(&source.name).iter().map(|(name, _)| *name);
+        for name in public.filter(|name| !name.starts_with('_')) {
             if let Some(value) = super::standard::attribute(&source.name, name, self) {
                 self.bind(name, value, frame);
             }
         }
         Ok(())
     }
-}
-
-/// Converts `from ..module` in a package to an absolute name.
-pub(super) fn absolute_name<'a>(package: &'a str, level: u32, module: &'a str) -> Option<Cow<'a, str>> {
-    if level == 0 {
-        return Some(module.into());
-    }
-    let mut base = package;
-    for _ in 1..level {
-        base = base.rsplit_once('.')?.0;
-    }
-    if base.is_empty() {
-        return None;
-    }
-    Some(if module.is_empty() { base.into() } else { [base, ".", module].concat().into() })
 }

@@ -8,13 +8,12 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use super::evaluate::compare;
+use super::exceptions::traced;
 use super::frame::Frame;
-use super::import::traced;
-use super::import_statement::absolute_name;
 use super::value::{Exception, LazyImport, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::cpython::Interpreter;
-use crate::source::{CompareOp, LAZY_IMPORTS, Name, StmtKind, top_level};
+use crate::source::{CompareOp, LAZY_IMPORTS, Name, StmtKind, absolute_name, top_level};
 
 /// The environment variable that makes imports lazy, like `-X lazy_imports`
 /// (`config_init_lazy_imports` in Python/initconfig.c).

@@ -10,6 +10,7 @@ use super::definitions::{Closure, decorated};
 use super::frame::Frame;
 use super::value::{Arguments, Exception, ModuleRef, Value, class_names};
 use super::{Flow, Place, Plan, standard};
+use crate::source::standard::{AnonymousName, BuiltinName, StandardName};
 use crate::source::{Decoration, Expr, LeftOut, Name, Stmt, StmtKind};
 
 type Outcome = Result<Value, Rc<Exception>>;
@@ -189,7 +190,10 @@ impl Plan<'_> {
                     &class.bases
                 }
                 Value::Known(known) => {
-                    is_open |= known != "object" && !standard::is_exception(known);
+                    is_open |= !matches!(
+                        known,
+                        StandardName::Builtin(BuiltinName::Object) | StandardName::Exception(_)
+                    );
                     &[]
                 }
                 _ => {
@@ -234,7 +238,7 @@ impl Plan<'_> {
     pub(super) fn instantiate(&mut self, class: &Rc<Class>, arguments: Arguments, at: &Place) -> Outcome {
         // An exception keeps its message. Other behavior of its class isn't followed.
         if class.bases.iter().any(|base| standard::is_exception(base)) {
-            let message = super::evaluate::message_of(&arguments.positional);
+            let message = super::exceptions::message_of(&arguments.positional);
             let exception = Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
             return Ok(Value::Exception(Rc::new(exception)));
         }
@@ -392,7 +396,9 @@ impl Plan<'_> {
                 };
                 bound(value, object, &class)
             }
-            None if name == "__new__" && !class.is_open => Value::Known("object.__new__".into()),
+            None if name == "__new__" && !class.is_open => {
+                Value::Known(StandardName::Anonymous(AnonymousName::NewObject))
+            }
             None => Value::Unknown,
         })
     }

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::host::{EntryKind, Files, Folder, WinPath};
-use crate::source::{Expr, Stmt, StmtKind};
+use crate::source::{Expr, Stmt, StmtKind, absolute_name};
 
 /// After this many uncached modules, assume that the cache is cold.
 pub(super) const COLD_CACHE_MODULES: u64 = 3;
@@ -235,7 +235,7 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
         match &stmt.kind {
             StmtKind::Import { module, .. } => found.push(module.to_string()),
             StmtKind::ImportFrom { level, module, names } => {
-                if let Some(base) = super::import_statement::absolute_name(package, *level, module) {
+                if let Some(base) = absolute_name(package, *level, module) {
                     let names = names.iter().filter(|(name, _)| name != "*");
                     let names = names.map(|(name, _)| [&base, ".", name].concat());
                     found.extend(std::iter::once(base.to_string()).chain(names));

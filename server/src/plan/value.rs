@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 
 use crate::cpython::Inaccessible;
 use crate::host::WinPath;
+use crate::source::standard::StandardName;
 use crate::source::{Decoration, Name, NewerSyntax, placeholders};
 
 use super::definitions::Closure;
@@ -56,9 +57,8 @@ pub(super) enum Value {
     Below(Rc<str>),
     /// An object of the standard library with known attributes, such as a module spec.
     Record(Rc<Record>),
-    /// A function or module of the standard library that the plan implements itself, by dotted
-    /// name.
-    Known(Name),
+    /// A name of the standard library that the plan evaluates itself.
+    Known(StandardName),
     /// A method of a value: `names.append`.
     Method(Rc<(Value, Name)>),
     /// The result of `WinDLL(name)`.
@@ -378,7 +378,6 @@ impl Value {
             Value::Tuple(values) => Some(!values.is_empty()),
             Value::List(values) => Some(!values.borrow().is_empty()),
             Value::Dict(items) => Some(!items.borrow().is_empty()),
-            Value::Known(name) if name == "os.environ" => Some(true),
             _ => Some(true),
         }
     }
@@ -556,7 +555,7 @@ fn all_equal(a: &[Value], b: &[Value], parts: &mut u32) -> Option<bool> {
 /// Returns the names of an exception class, or of a tuple of them.
 pub(super) fn class_names(value: &Value) -> Vec<Name> {
     let name = |value: &Value| match value {
-        Value::Known(name) => Some(name.clone()),
+        Value::Known(known) => Some(known.dotted().into()),
         Value::Class(class) => Some(class.name.clone()),
         _ => None,
     };

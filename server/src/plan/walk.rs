@@ -6,6 +6,7 @@ use super::evaluate::put;
 use super::frame::Frame;
 use super::value::{Exception, MAX_LENGTH, Value};
 use super::{Event, Flow, Place, Plan};
+use crate::source::standard::{OsName, StandardName, SysName};
 use crate::source::{Expr, Stmt, StmtKind};
 
 /// The maximum number of iterations of a loop. No known module needs more to load something.
@@ -190,9 +191,6 @@ impl Plan<'_> {
                 Value::Class(class) if self.uncertain == 0 && self.may_nest([&value]) => {
                     class.set(name, value);
                 }
-                Value::Known(known) if known == "sys" && name == "path" => {
-                    self.set_sys_path(&value);
-                }
                 _ => {}
             },
             Expr::Subscript(pair) => {
@@ -202,10 +200,10 @@ impl Plan<'_> {
                     Value::Dict(items) if self.may_nest([&index, &value]) => {
                         put(&mut items.borrow_mut(), index, value);
                     }
-                    Value::Known(name) if name == "os.environ" => {
-                        self.set_variable(&index, &value, frame);
+                    Value::Known(StandardName::Os(OsName::Environ)) => {
+                        self.set_variable(&index, &value, &frame.place());
                     }
-                    Value::Known(name) if name == "sys.modules" && self.uncertain == 0 => {
+                    Value::Known(StandardName::Sys(SysName::Modules)) if self.uncertain == 0 => {
                         if let (Some(dotted), Value::Module(module)) = (index.text(), value) {
                             self.failed_modules.extend(self.modules.insert((&*dotted).into(), module));
                         }

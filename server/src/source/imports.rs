@@ -14,8 +14,9 @@ use super::lazy_uses::{LazyImports, Use};
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
 use super::newer_syntax::{self, NewerSyntax};
-use super::prelude::{Prelude, may_load};
+use super::prelude::Prelude;
 use super::script::{Name, top_level};
+use super::standard;
 
 /// The imports of a document, and the line where a statement can be inserted above them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -171,7 +172,7 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
             prelude,
             modules,
             functions: 0,
-            may_load: may_load(text),
+            may_load: standard::may_load(text),
             lazy: LazyImports::default(),
             unused: BTreeSet::new(),
         };

@@ -18,7 +18,7 @@ mod outline;
 pub mod placeholders;
 mod prelude;
 mod script;
-mod standard;
+pub mod standard;
 #[cfg(test)]
 mod tests;
 
@@ -29,12 +29,12 @@ pub use lines::{LineIndex, Position, Range};
 pub use lower::{lower, lower_part, lower_whole};
 pub use newer_syntax::{LAZY_IMPORTS, NewerSyntax};
 pub use notebook::{Cell, NotebookError, code_cells};
-pub use prelude::may_change_module_path;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, ComprehensionResult, Decoration, Expr, Function, Handler,
-    LeftOut, Name, Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, is_module_name, top_level,
+    LeftOut, Name, Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, absolute_name,
+    is_module_name, top_level,
 };
-pub use standard::is_standard;
+pub use standard::{is_standard, may_change_module_path};
 
 /// The stack size, in bytes, of a thread that reads Python. Syntax trees are walked by recursion.
 pub const STACK: usize = 256 << 20;

@@ -9,7 +9,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::script::top_level;
-use super::standard::is_standard;
+use super::standard::{self, is_standard};
 
 /// The statements at the top level of a document so far, as far as they may matter.
 #[derive(Default)]
@@ -36,25 +36,6 @@ enum EarlierKind {
     /// Provides a value that such a statement may need: an import of the standard library, an
     /// assignment, or a call.
     Prepares,
-}
-
-/// Code without any of these words doesn't load a DLL itself and doesn't change where DLLs are
-/// searched.
-pub(super) const LOADING_WORDS: [&str; 6] =
-    ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
-
-/// Whether Python code may load DLLs itself, or change where DLLs or modules are searched.
-pub(super) fn may_load(text: &str) -> bool {
-    LOADING_WORDS.iter().any(|word| text.contains(word)) || may_change_module_path(text)
-}
-
-/// Code without any of these words doesn't change where modules are found (`addsitedir` is from
-/// `Lib/site.py`).
-const FINDING_WORDS: [&str; 2] = ["sys.path", "addsitedir"];
-
-/// Whether Python code may change where modules are found.
-pub fn may_change_module_path(text: &str) -> bool {
-    FINDING_WORDS.iter().any(|word| text.contains(word))
 }
 
 /// The maximum size of such statements in a program, in bytes. Beyond it, they aren't followed.
@@ -84,8 +65,8 @@ impl<'a> Prelude<'a> {
         }
     }
 
-    /// Adds a statement at the top level of the document. `may_load` is the result of [`may_load`]
-    /// for the whole document.
+    /// Adds a statement at the top level of the document. `may_load` is the result of
+    /// [`standard::may_load`] for the whole document.
     pub fn add(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
         let Some(Earlier { text, kind }) = Earlier::of(text, stmt, may_load) else { return };
         let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
@@ -166,7 +147,7 @@ impl<'a> Earlier<'a> {
             // A relative import belongs to a package rather than a program: see
             // `Document::is_in_package`.
             ast::Stmt::ImportFrom(_) => return None,
-            _ if may_load && self::may_load(text) => EarlierKind::Loads,
+            _ if may_load && standard::may_load(text) => EarlierKind::Loads,
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
             ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => EarlierKind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {

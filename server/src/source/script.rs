@@ -5,6 +5,7 @@
 //! included, only their positions ([`LeftOut`]). They are read when the function is called. A
 //! script is small, and so quick to walk, to cache on disk, and to record in a snapshot.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -18,6 +19,22 @@ pub type Name = CompactString;
 /// Returns the first component of a dotted name: `scipy` for `scipy.linalg`.
 pub fn top_level(name: &str) -> &str {
     name.split_once('.').map_or(name, |(top, _)| top)
+}
+
+/// Returns the absolute name of the module in `from ..module` in a package, or `None` if it would be
+/// above the top.
+pub fn absolute_name<'a>(package: &'a str, level: u32, module: &'a str) -> Option<Cow<'a, str>> {
+    if level == 0 {
+        return Some(module.into());
+    }
+    let mut base = package;
+    for _ in 1..level {
+        base = base.rsplit_once('.')?.0;
+    }
+    if base.is_empty() {
+        return None;
+    }
+    Some(if module.is_empty() { base.into() } else { [base, ".", module].concat().into() })
 }
 
 /// Whether a string is a dotted name, as in an import statement.

@@ -8,6 +8,7 @@ use super::super::value::{MAX_LENGTH, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
 use crate::host::{EntryKind, WinPath};
+use crate::source::standard::{OsName, StandardName, SysName};
 use crate::source::{Name, placeholders};
 
 impl Plan<'_> {
@@ -149,9 +150,7 @@ impl Plan<'_> {
                 }
                 Value::Unknown
             }
-            Value::Record(record) if super::has_method(record, name) => {
-                self.call_machinery_method(record, &arguments)
-            }
+            Value::Record(record) if super::has_method(record, name) => self.find_spec_in(record, &arguments),
             Value::Record(record) => record.call(name, &arguments),
             Value::Below(folder) => match (name, first.text()) {
                 ("resolve" | "absolute" | "as_posix" | "__str__", _) => Value::Below(folder.clone()),
@@ -257,7 +256,7 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
-            Value::Known(known) if known == "os.environ" => match name {
+            Value::Known(StandardName::Os(OsName::Environ)) => match name {
                 "get" => match self.variable(first) {
                     Value::None => arguments.get(1).cloned().unwrap_or(Value::None),
                     value => value,
@@ -265,7 +264,7 @@ impl Plan<'_> {
                 "setdefault" => match self.variable(first) {
                     Value::None => {
                         let value = arguments.get(1).cloned().unwrap_or(Value::Unknown);
-                        self.set_variable_at(first, &value, place);
+                        self.set_variable(first, &value, place);
                         value
                     }
                     value => value,
@@ -284,14 +283,14 @@ impl Plan<'_> {
                     let pairs = first.clone();
                     if let Value::Dict(items) = pairs {
                         for (name, value) in items.borrow().iter() {
-                            self.set_variable_at(name, value, place);
+                            self.set_variable(name, value, place);
                         }
                     }
                     Value::None
                 }
                 _ => Value::Unknown,
             },
-            Value::Known(known) if known == "sys.path" => {
+            Value::Known(StandardName::Sys(SysName::Path)) => {
                 let entry = arguments.last().and_then(Value::text).map(|entry| WinPath::new(&*entry));
                 self.spend_many(self.sys_path.len() as u64);
                 match (name, entry.filter(WinPath::is_absolute)) {
@@ -307,7 +306,7 @@ impl Plan<'_> {
                 }
                 Value::None
             }
-            Value::Known(known) if known == "sys.modules" => {
+            Value::Known(StandardName::Sys(SysName::Modules)) => {
                 let module = first.text().and_then(|dotted| match name {
                     "pop" if self.uncertain == 0 => {
                         let module = self.modules.remove(&*dotted);

@@ -1,224 +1,21 @@
-//! The names of the standard library that the plan implements, and the attributes of modules.
+//! The attributes of modules of the standard library.
 
 use std::rc::Rc;
-use std::sync::LazyLock;
-
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::Plan;
 use super::super::value::{ModuleRef, Value};
 use crate::environment::Platform;
 use crate::host::fold_name;
 use crate::image::Machine;
+use crate::source::standard::{CtypesName, ExportedName, OsName, StandardName, SysName};
 
 /// The value of `os.W_OK`.
 pub(super) const WRITABLE: i64 = 2;
-
-/// The functions and classes that [`Plan::call_known`] implements, and the namespaces that contain
-/// them, by module.
-const KNOWN: &[(&str, &[&str])] = &[
-    (
-        "os",
-        &[
-            "path",
-            "access",
-            "environ",
-            "getenv",
-            "putenv",
-            "listdir",
-            "walk",
-            "add_dll_directory",
-            "fspath",
-            "fsdecode",
-        ],
-    ),
-    (
-        "os.path",
-        &[
-            "join",
-            "dirname",
-            "basename",
-            "abspath",
-            "realpath",
-            "normpath",
-            "normcase",
-            "exists",
-            "isfile",
-            "isdir",
-            "split",
-            "splitext",
-            "isabs",
-            "expanduser",
-            "lexists",
-            "islink",
-            "ismount",
-            "relpath",
-            "expandvars",
-        ],
-    ),
-    ("sys", &["path", "modules", "implementation", "_getframe", SET_LAZY_IMPORTS]),
-    ("inspect", &["currentframe", "getfile"]),
-    (
-        "platform",
-        &[
-            "system",
-            "machine",
-            "node",
-            "release",
-            "version",
-            "processor",
-            "uname",
-            "platform",
-            "python_implementation",
-            "python_version",
-            "architecture",
-        ],
-    ),
-    ("sysconfig", &["get_platform", "get_path", "get_paths", "get_config_var", "get_config_vars"]),
-    ("distutils.sysconfig", &["get_config_var", "get_config_vars"]),
-    ("site", &["getsitepackages", "getusersitepackages", "getuserbase"]),
-    ("shutil", &["which"]),
-    ("struct", &["calcsize"]),
-    ("pkgutil", &["extend_path", "iter_modules"]),
-    ("pkg_resources", &["resource_filename", "resource_exists", "resource_isdir"]),
-    ("importlib.resources", &["files", "as_file", "path"]),
-    ("importlib_resources", &["files", "as_file", "path"]),
-    ("importlib.metadata", &["version", "files", "distribution"]),
-    ("importlib_metadata", &["version", "files", "distribution"]),
-    ("functools", &["wraps", "lru_cache", "cache", "cached_property", "update_wrapper", "partial"]),
-    ("types", &["FunctionType", "LambdaType", "MethodType"]),
-    ("_cffi_backend", &["load_library", "FFI"]),
-    ("_cffi_backend.FFI()", &["dlopen"]),
-    ("pathlib.Path", &["home"]),
-    (
-        "ctypes",
-        &[
-            "WinDLL",
-            "CDLL",
-            "PyDLL",
-            "OleDLL",
-            "windll",
-            "cdll",
-            "oledll",
-            "pydll",
-            "util",
-            "c_wchar_p",
-            "c_char_p",
-            "get_last_error",
-            "WinError",
-        ],
-    ),
-    ("ctypes.util", &["find_library"]),
-    ("glob", &["glob", "iglob"]),
-    ("json", &["load", "loads"]),
-    ("dict", &["fromkeys"]),
-    ("copy", &["copy", "deepcopy"]),
-    ("importlib", &["import_module", "util", "resources", "metadata", "machinery"]),
-    ("importlib.util", &["find_spec"]),
-    ("importlib.machinery", &["FileFinder"]),
-    ("contextlib", &["suppress", "nullcontext", "ExitStack", "contextmanager"]),
-    ("pathlib", &["Path", "PurePath", "WindowsPath", "PureWindowsPath"]),
-    ("traceback", &["format_exc"]),
-    ("itertools", &["chain"]),
-    ("collections", &["OrderedDict"]),
-];
-
-/// A function that was added in Python 3.15.
-const SET_LAZY_IMPORTS: &str = "set_lazy_imports";
 
 /// Attributes that these modules lack on Windows, and that programs test with `hasattr`.
 const ABSENT: &[(&str, &[&str])] = &[
     ("sys", &["getdlopenflags", "setdlopenflags", "frozen", "_MEIPASS", "real_prefix", "pypy_version_info"]),
     ("os", &["fork", "uname", "getuid", "geteuid", "sched_getaffinity"]),
-];
-
-const FUNCTIONS: &[&str] = &[
-    "__import__",
-    "len",
-    "str",
-    "repr",
-    "int",
-    "bool",
-    "list",
-    "tuple",
-    "set",
-    "frozenset",
-    "dict",
-    "sorted",
-    "reversed",
-    "hasattr",
-    "getattr",
-    "any",
-    "all",
-    "range",
-    "enumerate",
-    "filter",
-    "globals",
-    "locals",
-    "compile",
-    "exec",
-    "zip",
-    "isinstance",
-    "issubclass",
-    "open",
-    "print",
-    "map",
-    "iter",
-    "next",
-    "min",
-    "max",
-    "callable",
-    "super",
-    "object",
-    "property",
-    "staticmethod",
-    "classmethod",
-    "type",
-    "setattr",
-];
-
-const EXCEPTIONS: &[&str] = &[
-    "BaseException",
-    "Exception",
-    "ImportError",
-    "ModuleNotFoundError",
-    "OSError",
-    "IOError",
-    "EnvironmentError",
-    "WindowsError",
-    "FileNotFoundError",
-    "PermissionError",
-    "RuntimeError",
-    "NotImplementedError",
-    "RecursionError",
-    "AttributeError",
-    "NameError",
-    "UnboundLocalError",
-    "KeyError",
-    "IndexError",
-    "LookupError",
-    "ValueError",
-    "TypeError",
-    "AssertionError",
-    "SystemError",
-    "SystemExit",
-    "KeyboardInterrupt",
-    "StopIteration",
-    "UnicodeDecodeError",
-    "UnicodeError",
-    "EOFError",
-    "Warning",
-    "ImportWarning",
-    "DeprecationWarning",
-    "UserWarning",
-    "RuntimeWarning",
-    "ArithmeticError",
-    "ZeroDivisionError",
-    "OverflowError",
-    "MemoryError",
-    "SyntaxError",
-    "TimeoutError",
-    "ConnectionError",
 ];
 
 /// The names in Python's `builtins` that are neither exceptions nor among the functions above.
@@ -245,7 +42,6 @@ const OTHER_BUILTINS: &[&str] = &[
     "hex",
     "id",
     "input",
-    "issubclass",
     "memoryview",
     "oct",
     "ord",
@@ -275,53 +71,33 @@ const OTHER_BUILTINS: &[&str] = &[
     "__annotations__",
 ];
 
-/// A hash set, because it is queried for every attribute and for every name that a module doesn't
-/// bind.
-type Names = FxHashSet<&'static str>;
-
 pub(in crate::plan) fn is_exception(name: &str) -> bool {
-    static NAMES: LazyLock<Names> = LazyLock::new(|| EXCEPTIONS.iter().copied().collect());
-    NAMES.contains(name)
+    matches!(StandardName::builtin(name), Some(StandardName::Exception(_)))
 }
 
-/// Returns the names of a module or namespace that the plan implements, or `None` for any other.
-fn known_names(module: &str) -> Option<&'static [&'static str]> {
-    static MODULES: LazyLock<FxHashMap<&str, &[&str]>> = LazyLock::new(|| KNOWN.iter().copied().collect());
-    MODULES.get(module).copied()
-}
-
-/// Returns the implemented names that `from module import *` binds.
-pub(in crate::plan) fn known_public_names(module: &str) -> impl Iterator<Item = &'static str> {
-    known_names(module).unwrap_or_default().iter().copied().filter(|name| !name.starts_with('_'))
-}
-
-/// Whether it is an object with methods that the plan implements, rather than a namespace.
-pub(in crate::plan) fn has_methods(known: &str) -> bool {
-    matches!(known, "os.environ" | "sys.path" | "sys.modules")
-}
-
-/// Returns the built-in of this name, if the plan implements it.
-pub(in crate::plan) fn builtin(name: &str) -> Option<Value> {
-    static NAMES: LazyLock<Names> = LazyLock::new(|| FUNCTIONS.iter().chain(EXCEPTIONS).copied().collect());
-    NAMES.contains(name).then(|| Value::Known(name.into()))
+/// Whether it is an object with methods that the plan evaluates, rather than a namespace.
+pub(in crate::plan) fn has_methods(known: StandardName) -> bool {
+    matches!(known, StandardName::Os(OsName::Environ) | StandardName::Sys(SysName::Path | SysName::Modules))
 }
 
 /// Whether a name is defined without an assignment in the module.
 pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
-    builtin(name).is_some()
+    StandardName::builtin(name).is_some()
         || OTHER_BUILTINS.contains(&name)
         || name.ends_with("Warning")
         || name.ends_with("Error")
 }
 
-/// Returns a function that loads its argument, if a native module exports one of this name.
-/// TensorFlow's loads libraries of operations (`tensorflow/c/c_api.h`).
+/// Returns a function that loads its argument, if a native module exports one
+/// of this name.
 pub(in crate::plan) fn exported_loader(name: &str) -> Option<Value> {
-    (name == "TF_LoadLibrary").then(|| Value::Known(name.into()))
+    let loader = StandardName::Exported(ExportedName::TfLoadLibrary);
+    (name == loader.dotted()).then_some(Value::Known(loader))
 }
 
 /// Returns an attribute of a module or namespace of the standard library.
 pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> Option<Value> {
+    let known = StandardName::find(module, name);
     let module = if module == "ntpath" { "os.path" } else { module };
     let environment = plan.interpreter().environment;
     let version = &environment.version;
@@ -334,11 +110,7 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
             ("sys", "platform") => Some(Value::str("linux")),
             _ => None,
         };
-        let of_windows = matches!(
-            (module, name),
-            ("os", "add_dll_directory") | ("ctypes", "WinDLL" | "OleDLL" | "windll" | "oledll")
-        );
-        if value.is_some() || of_windows {
+        if value.is_some() || known.is_some_and(is_of_windows) {
             return value;
         }
     }
@@ -353,8 +125,6 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("os" | "os.path", "pathsep") => Value::str(";"),
         ("os" | "os.path", "curdir") => Value::str("."),
         ("os" | "os.path", "pardir") => Value::str(".."),
-        ("sys", SET_LAZY_IMPORTS) if !plan.has_lazy_imports() => return None,
-        ("os", "add_dll_directory") if plan.interpreter().searches_path() => return None,
         ("sys", "platform") => Value::str("win32"),
         ("sys.implementation", "name") => Value::str("cpython"),
         ("sys.implementation", "cache_tag") => {
@@ -391,19 +161,34 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("sys", "maxsize") if environment.machine == Machine::X86 => Value::Int(i64::from(i32::MAX)),
         ("sys", "maxsize") => Value::Int(i64::MAX),
         ("typing" | "typing_extensions", "TYPE_CHECKING") => Value::Bool(false),
-        ("ctypes.windll" | "ctypes.cdll" | "ctypes.oledll" | "ctypes.pydll", name) => {
-            return Some(match name {
-                "LoadLibrary" => Value::Known(format!("{module}.{name}").into()),
-                _ => Value::Library(name.into()),
-            });
-        }
-        _ => {
-            return known_names(module)?
-                .contains(&name)
-                .then(|| Value::Known(format!("{module}.{name}").into()));
-        }
+        _ => return known_attribute(module, name, known, plan),
     };
     Some(value)
+}
+
+/// Returns an attribute that the table of names has.
+fn known_attribute(module: &str, name: &str, known: Option<StandardName>, plan: &Plan<'_>) -> Option<Value> {
+    match known {
+        Some(StandardName::Sys(SysName::SetLazyImports)) if !plan.has_lazy_imports() => None,
+        Some(StandardName::Os(OsName::AddDllDirectory)) if plan.interpreter().searches_path() => None,
+        Some(known) => Some(Value::Known(known)),
+        // `windll.kernel32`
+        None => match StandardName::find_dotted(module)? {
+            StandardName::Ctypes(
+                CtypesName::Windll | CtypesName::Cdll | CtypesName::Oledll | CtypesName::Pydll,
+            ) => Some(Value::Library(name.into())),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a name exists on Windows only.
+fn is_of_windows(name: StandardName) -> bool {
+    use CtypesName::{OleDll, Oledll, WinDll, Windll};
+    matches!(
+        name,
+        StandardName::Os(OsName::AddDllDirectory) | StandardName::Ctypes(WinDll | OleDll | Windll | Oledll)
+    )
 }
 
 pub(super) fn standard_or_own(module: &ModuleRef, name: &str, plan: &Plan<'_>) -> Value {
@@ -421,8 +206,8 @@ pub(super) fn is_kernel(library: &str) -> bool {
 impl Plan<'_> {
     pub(super) fn has_attribute(&self, object: &Value, name: &str) -> Option<bool> {
         let module = match object {
-            Value::Module(module) => &module.name,
-            Value::Known(known) => known,
+            Value::Module(module) => module.name.as_str(),
+            Value::Known(known) => known.dotted(),
             Value::Class(class) => return self.class_attribute(class, name).map(|_| true),
             // They exist since Windows 8 (Microsoft, "AddDllDirectory").
             Value::Library(library) if is_kernel(library) && KERNEL.contains(&name) => return Some(true),
@@ -431,11 +216,9 @@ impl Plan<'_> {
         if attribute(module, name, self).is_some() {
             return Some(true);
         }
-        let listed = |table: &[(&str, &[&str])]| {
-            table.iter().any(|(known, names)| known == module && names.contains(&name))
-        };
-        let absent = listed(ABSENT) && self.interpreter.environment.platform == Platform::Windows;
-        if absent || listed(KNOWN) {
+        let is_absent = ABSENT.iter().any(|(lacking, names)| *lacking == module && names.contains(&name))
+            && self.interpreter.environment.platform == Platform::Windows;
+        if is_absent || StandardName::find(module, name).is_some() {
             return Some(false);
         }
         // Programs store flags for one another in `sys`. None of CPython's own names has a capital

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::logical_lines::{end_of_logical_line, indentation};
-use crate::source::prelude::LOADING_WORDS;
+use crate::source::standard;
 
 /// The extensions of native files.
 const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
@@ -17,7 +17,7 @@ fn loading_words() -> Option<&'static AhoCorasick> {
     // Most of the source is searched here, so all words are searched at once. Only a combined
     // search uses SIMD instructions.
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let words = ["import", "sys.path", "_getframe"].iter().chain(&NATIVE).chain(&LOADING_WORDS);
+        let words = ["import"].into_iter().chain(NATIVE).chain(standard::relevant_words());
         AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(words).ok()
     });
     WORDS.as_ref()

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::source::script::{Decoration, LeftOut, Span};
+use crate::source::standard;
 
 use super::logical_lines::{end_of_bracket, end_of_logical_line, end_of_string, indentation};
 
@@ -71,12 +72,8 @@ impl Part<'_> {
             let Some(decorator) = line.trim_start().strip_prefix('@') else { continue };
             let name = decorator.split(['(', ' ', '#']).next().unwrap_or_default();
             match name.rsplit('.').next().unwrap_or_default() {
-                "property" | "cached_property" => decoration = Decoration::Property,
-                "staticmethod" => decoration = Decoration::Static,
-                "classmethod" => decoration = Decoration::Class,
-                "contextmanager" => decoration = Decoration::Context,
                 "setter" | "deleter" => return None,
-                _ => {}
+                name => decoration = standard::decoration(name).unwrap_or(decoration),
             }
         }
         Some(LeftOut { name: self.name.into(), at: Span { start, end, line }, decoration })

@@ -5,45 +5,22 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::Value;
+use super::KnownCall;
 use super::names::WRITABLE;
 use crate::host::{EntryKind, WinPath, fold_name};
-
-/// Evaluates `path.parent` and similar attributes.
-pub(in crate::plan) fn path_attribute(path: &str, name: &str) -> Option<Value> {
-    let path = WinPath::new(path);
-    let file_name = path.file_name();
-    Some(match name {
-        "parent" => Value::path(&path.parent().unwrap_or_else(|| path.clone())),
-        "name" => Value::str(file_name),
-        "stem" => Value::str(file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)),
-        "suffix" => Value::str(file_name.rsplit_once('.').map_or(String::new(), |(_, s)| format!(".{s}"))),
-        "suffixes" => {
-            Value::list(file_name.split('.').skip(1).map(|suffix| Value::str(format!(".{suffix}"))).collect())
-        }
-        "parts" => {
-            let text = path.as_str();
-            let parts = text.split(['/', '\\']).filter(|part| !part.is_empty()).enumerate();
-            // The drive and its root are one part.
-            let part = |(at, part): (usize, &str)| match at == 0 && part.ends_with(':') {
-                true => Value::str(format!("{part}\\")),
-                false => Value::str(part),
-            };
-            Value::Tuple(Rc::new(parts.map(part).collect()))
-        }
-        "parents" => {
-            let mut parents = Vec::new();
-            let mut folder = path.parent();
-            while let Some(parent) = folder {
-                parents.push(Value::path(&parent));
-                folder = parent.parent();
-            }
-            Value::Tuple(Rc::new(parents))
-        }
-        _ => return None,
-    })
-}
+use crate::source::standard::{GlobName, ShutilName};
 
 impl Plan<'_> {
+    pub(super) fn call_shutil(&self, name: ShutilName, call: &KnownCall<'_>) -> Value {
+        let ShutilName::Which = name;
+        call.first().text().map_or(Value::Unknown, |program| self.which(&program))
+    }
+
+    pub(super) fn call_glob(&self, name: GlobName, call: &KnownCall<'_>) -> Value {
+        let (GlobName::Glob | GlobName::Iglob) = name;
+        call.path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown)
+    }
+
     pub(super) fn kind_is(
         &mut self,
         path: Option<WinPath>,
