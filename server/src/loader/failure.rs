@@ -11,7 +11,7 @@ use crate::win32::{
     ERROR_SXS_CANT_GEN_ACTCTX,
 };
 
-use super::process::Module;
+use super::module::Module;
 use super::search::Rule;
 
 /// A load that failed.
@@ -67,6 +67,13 @@ pub struct Link {
     pub name: String,
     /// The file where it was found, if it was found.
     pub path: Option<WinPath>,
+}
+
+impl Link {
+    /// Creates the link of a module that is requested by a base name or a path.
+    pub(super) fn new(name: &str, path: Option<WinPath>) -> Link {
+        Link { name: WinPath::new(name).file_name().to_owned(), path }
+    }
 }
 
 /// What is wrong with a culprit.

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use super::failure::{BrokenForwarder, Cause, Crash, Fault, Link, Provider, not_exported};
-use super::process::{Dependency, DependencyKind, DependencyTarget, ModuleId, Process};
+use super::compatibility::runs_in;
+use super::failure::{BrokenForwarder, Cause, Crash, Failure, Fault, Link, Provider, not_exported};
+use super::module::{Dependency, DependencyKind, DependencyTarget, ModuleId};
+use super::process::Process;
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
 use super::side_by_side::{self, AssemblyNotFound, Redirections};
-use crate::host::{ImageFacts, WinPath};
-use crate::image::{
-    CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol, instruction_sets,
-};
+use crate::host::{EntryKind, ImageFacts, WinPath};
+use crate::image::{Export, LIBRARY_MANIFEST, PROGRAM_MANIFEST, Symbol};
 use crate::win32::{ERROR_BAD_EXE_FORMAT, ERROR_MOD_NOT_FOUND};
 
 /// The maximum length of a chain of dependencies. Windows itself runs out of stack earlier.
@@ -71,22 +71,81 @@ impl Load {
         }
     }
 
-    fn link(name: &str, path: Option<WinPath>) -> Link {
-        Link { name: WinPath::new(name).file_name().to_owned(), path }
-    }
-
     /// Returns the chain down to a culprit.
     fn chain_to(&self, name: &str, path: Option<WinPath>) -> Vec<Link> {
         let mut chain = self.chain.clone();
-        chain.push(Load::link(name, path));
+        chain.push(Link::new(name, path));
         chain
     }
 }
 
 impl Process {
+    /// Loads the executable and its imports, as the kernel does before the first instruction runs.
+    ///
+    /// # Errors
+    /// See [`Process::load`]. The program doesn't start.
+    pub fn start(&mut self, executable: &WinPath) -> Result<ModuleId, Failure> {
+        self.local_directory = self.local_redirection(executable);
+        self.load_with(executable.as_str(), LoadFlags::NONE, PROGRAM_MANIFEST)
+    }
+
+    /// Returns the directory to which `python.exe.local` next to the executable redirects: itself
+    /// if it is a directory, or the executable's directory if it is a file. Windows ignores it if
+    /// the executable has a manifest (Microsoft, "Dynamic-Link Library Redirection").
+    fn local_redirection(&self, executable: &WinPath) -> Option<WinPath> {
+        let files = &*self.host.files;
+        let folder = executable.parent()?;
+        let local = folder.join(&format!("{}.local", executable.file_name()));
+        let directory = match files.kind(&local)? {
+            EntryKind::Folder => local,
+            EntryKind::File => folder,
+        };
+        let image = files.image(executable).ok()?;
+        let has_manifest = image.manifests.iter().any(|(number, _)| *number == PROGRAM_MANIFEST);
+        (!has_manifest).then_some(directory)
+    }
+
+    /// Performs `LoadLibraryExW` of a full path or a bare name.
+    ///
+    /// # Errors
+    /// Returns what Windows reports. Modules that were loaded on the way are unloaded again.
+    pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
+        match self.current_drive().filter(|_| name.starts_with('\\') && !name.starts_with(r"\\")) {
+            Some(drive) => self.load_with(&format!("{drive}{name}"), flags, LIBRARY_MANIFEST),
+            None => self.load_with(name, flags, LIBRARY_MANIFEST),
+        }
+    }
+
+    fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
+        let before = self.modules.len();
+        let mut load = Load::new(manifest, flags, before);
+        match self.search_context().directories(name, flags) {
+            Some(order) => {
+                load.order = Rc::new(order);
+                if let Some(id) = self.load_module(name, &mut load).module()
+                    && load.faults.is_empty()
+                    && load.crashes.is_empty()
+                {
+                    return Ok(id);
+                }
+            }
+            None => self.fail(name, None, Cause::InvalidParameter, &mut load),
+        }
+        load.faults.append(&mut load.crashes);
+        let mut faults = load.faults.into_iter();
+        match faults.next() {
+            Some(first) => {
+                let found = self.unload_from(before);
+                Err(Failure { first, others: faults.collect(), found })
+            }
+            // A part of Windows for which there is no file here; the newest module stands for it.
+            None => Ok(self.modules.len().saturating_sub(1)),
+        }
+    }
+
     /// Finds a module and everything that it imports. Continues after a fault, so that all culprits
     /// are found at once.
-    pub(super) fn load_module(&mut self, name: &str, load: &mut Load) -> LoadOutcome {
+    fn load_module(&mut self, name: &str, load: &mut Load) -> LoadOutcome {
         let name = with_suffix(name);
         let redirections = load.redirections.clone().or_else(|| self.redirections.clone());
         let found = match self.resolve(&name, load.importer, &load.order, redirections.as_deref()) {
@@ -114,9 +173,11 @@ impl Process {
         }
         let id = self.register(&name, found, load.importer);
         if load.chain.len() < MAX_DEPTH {
-            load.chain.push(Load::link(&name, Some(path.clone())));
+            load.chain.push(Link::new(&name, Some(path.clone())));
             self.load_dependencies(id, &path, &image, load);
-            self.predict_illegal_instruction(&path, load);
+            if let Some(cause) = self.predict_illegal_instruction(&path) {
+                load.crashes.push(Fault { chain: load.chain.clone(), cause });
+            }
             load.chain.pop();
         }
         LoadOutcome::NewlyLoaded(id)
@@ -320,97 +381,11 @@ impl Process {
         }
     }
 
-    /// Whether a module may have been linked with a toolset that makes mutexes `constexpr`. A
-    /// module of an older toolset may lock mutexes that another module has initialized (vtk's
-    /// modules do). lld always writes 14.0.
-    fn may_have_constexpr_mutexes(&self, id: ModuleId) -> bool {
-        let image = self.host.files.image(&self.modules[id].path);
-        image.is_ok_and(|image| {
-            let (major, minor) = image.linker;
-            major != 14 || minor == 0 || u16::from(minor) >= CONSTEXPR_MUTEX.0[1]
-        })
-    }
-
-    /// Returns the crash of a module that locks mutexes in a way that only runtimes from 14.40 on
-    /// support, if the runtime is older. `chain` leads to the runtime.
-    fn predicted_crash(
-        &self,
-        runtime: ModuleId,
-        chain: Vec<Link>,
-        first: ModuleId,
-        crash: Crash,
-    ) -> Option<Fault> {
-        let version = self.host.files.image(&self.modules[runtime].path).ok()?.version?;
-        let provider = Provider { was_loaded: runtime < first, ..self.provider(runtime) };
-        let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX, crash };
-        (version < CONSTEXPR_MUTEX).then_some(Fault { chain, cause })
-    }
-
-    /// Predicts how the process crashes when the loaded extension module at `path` is initialized.
-    /// Returns `None` if no reason for a crash is known. Modules from index `first` on were loaded
-    /// together with it.
-    pub fn predict_crash_at_init(&self, path: &WinPath, first: ModuleId) -> Option<Fault> {
-        let module = *self.by_path.get(path)?;
-        self.modules[module].dependencies.iter().find_map(|dependency| {
-            let (DependencyTarget::Loaded(runtime) | DependencyTarget::AlreadyLoaded(runtime, _)) =
-                dependency.target
-            else {
-                return None;
-            };
-            let exporting = &self.modules[runtime].path;
-            let binding = self.host.files.binding(path, &dependency.name, exporting).ok()?;
-            if !binding.constexpr_mutex_at_init || !self.may_have_constexpr_mutexes(module) {
-                return None;
-            }
-            let chain = [module, runtime].map(|id| {
-                let module = &self.modules[id];
-                Load::link(&module.name, Some(module.path.clone()))
-            });
-            self.predicted_crash(runtime, chain.to_vec(), first, Crash::AtInit)
-        })
-    }
-
-    /// Predicts that the initialization of a module ends with an exception (0xC000001D) because the
-    /// processor lacks instructions that the module needs. Windows' own modules run wherever
-    /// Windows runs.
-    fn predict_illegal_instruction(&self, path: &WinPath, load: &mut Load) {
-        let Some(has) = &self.host.running.instructions else { return };
-        let is_complete = instruction_sets().all(|set| has.contains(set));
-        if is_complete || self.machine != Machine::X64 || path.is_within(&self.host.windows_directory) {
-            return;
-        }
-        let Ok(needs) = self.host.files.instructions(path) else { return };
-        let sets: Vec<String> = needs.difference(has).cloned().collect();
-        if !sets.is_empty() {
-            let cause = Cause::LacksInstructions { path: path.clone(), sets };
-            load.crashes.push(Fault { chain: load.chain.clone(), cause });
-        }
-    }
-
     fn provider_of(&self, id: ModuleId, load: &Load) -> Provider {
         Provider { was_loaded: id < load.first, ..self.provider(id) }
     }
 
-    /// Describes a loaded module and why it was loaded.
-    pub fn provider(&self, id: ModuleId) -> Provider {
-        let module = &self.modules[id];
-        let mut importers = Vec::new();
-        let mut root = module;
-        while let Some(above) = root.required_by.and_then(|id| self.modules.get(id)) {
-            importers.push(Load::link(&above.name, Some(above.path.clone())));
-            root = above;
-        }
-        importers.reverse();
-        Provider {
-            path: module.path.clone(),
-            rule: module.rule.clone(),
-            importers,
-            loaded_at: root.loaded_at.clone(),
-            was_loaded: true,
-        }
-    }
-
-    pub(super) fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {
+    fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {
         let chain = load.chain_to(name, path);
         let culprit = chain.last().map_or("", |link| link.name.as_str());
         // A culprit can be reached on several paths; only the first one is reported.
@@ -439,36 +414,5 @@ fn forwarded_name(dll: &str) -> String {
             dll.to_owned()
         }
         _ => format!("{dll}.dll"),
-    }
-}
-
-/// Whether an image can be loaded into a process for the machine `process` on a Windows for `host`
-/// (Microsoft, "Arm64X PE files"). ARM64EC code looks like x64 code and runs on ARM64 only; ARM64X
-/// is both.
-fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
-    let on_arm = host == Machine::Arm64;
-    match (image.machine, process) {
-        _ if image.any_cpu => true,
-        (Machine::Arm64Ec, Machine::X64 | Machine::Arm64Ec) => on_arm,
-        (Machine::X64, Machine::Arm64Ec) => true,
-        (Machine::Arm64X, Machine::X64 | Machine::Arm64Ec | Machine::Arm64) => on_arm,
-        (image, process) => image == process,
-    }
-}
-
-/// Whether an image ends a search in a process for the machine `process`. .NET code for any
-/// processor is loaded by its full path, but passed over in a search.
-pub fn answers_search(image: &ImageFacts, process: Machine, host: Machine) -> bool {
-    runs_in(image, process, host) && (!image.any_cpu || image.machine == process)
-}
-
-/// Whether a Windows for `host` maps images for `image` in any process. An image that it doesn't
-/// map ends a search instead of being passed over (Wine's conformance test `map_image_section` in
-/// `dlls/kernel32/tests/loader.c`).
-pub(super) fn is_mapped_by(image: Machine, host: Machine) -> bool {
-    match host {
-        Machine::X86 => image == Machine::X86,
-        Machine::Arm64 => !matches!(image, Machine::Other(_)),
-        _ => matches!(image, Machine::X86 | Machine::X64 | Machine::Arm64Ec),
     }
 }

@@ -24,16 +24,20 @@
 //! # }
 //! ```
 
+mod compatibility;
+mod crash;
 mod failure;
 mod load;
+mod module;
 mod process;
 mod resolve;
 mod search;
 mod side_by_side;
 
+pub use compatibility::answers_search;
 pub use failure::{BrokenForwarder, Cause, Crash, Failure, Fault, Link, PassedOver, Provider, Searched};
-pub use load::answers_search;
-pub use process::{Dependency, DependencyKind, DependencyTarget, Module, ModuleId, Process};
+pub use module::{Dependency, DependencyKind, DependencyTarget, Module, ModuleId};
+pub use process::Process;
 pub use search::{AddedDirectory, LoadFlags, Rule};
 
 #[cfg(test)]

@@ -6,75 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::failure::{Cause, Failure};
-use super::load::Load;
-use super::resolve::FoundFile;
-use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
+use super::failure::{Link, Provider};
+use super::module::{FoundFile, Module, ModuleId};
+use super::search::{AddedDirectory, LoadFlags, SearchContext};
 use super::side_by_side::Redirections;
-use crate::host::{EntryKind, Host, WinPath, fold_name, path_directories};
-use crate::image::{LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
-
-/// The index of a module in the list of modules of a [`Process`].
-pub type ModuleId = usize;
-
-/// A loaded module.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Module {
-    /// The base name under which it was first requested.
-    pub name: String,
-    /// The path of its file.
-    pub path: WinPath,
-    /// The rule that found it.
-    pub rule: Rule,
-    /// The module whose imports required it; `None` if the program loaded it.
-    pub required_by: Option<ModuleId>,
-    /// The place in the program that loaded it, such as `scipy/_distributor_init.py:40`. `None` if
-    /// an import required it, or if the analysed program itself loaded it.
-    pub loaded_at: Option<Arc<str>>,
-    /// Files of the same name that the search passed over because they are for another machine,
-    /// each with that machine.
-    pub passed_over: Vec<(WinPath, Machine)>,
-    /// The DLLs that it needs, in the order in which the loader processes them.
-    pub dependencies: Vec<Dependency>,
-}
-
-/// A DLL that a module needs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dependency {
-    /// The name in the import table or in the forwarder.
-    pub name: String,
-    /// The reason why it is needed.
-    pub kind: DependencyKind,
-    /// The module or file that the name leads to.
-    pub target: DependencyTarget,
-}
-
-/// Why a module needs a DLL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DependencyKind {
-    /// The import table names it.
-    Import,
-    /// The delay import table names it: Windows looks for the DLL at the first call, not when it
-    /// loads the module.
-    DelayImport,
-    /// An imported symbol is a forwarder to it.
-    Forwarder,
-}
-
-/// The result of resolving the name of a dependency.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DependencyTarget {
-    /// A module that was loaded because of this dependency.
-    Loaded(ModuleId),
-    /// A module that was loaded before, found by this rule.
-    AlreadyLoaded(ModuleId, Rule),
-    /// A part of Windows for which there is no file here. Its load succeeds.
-    PartOfWindows,
-    /// A file that isn't loaded yet: the target of a delay import.
-    DelayLoaded(WinPath, Rule),
-    /// No file, or a file that cannot be loaded.
-    NotFound,
-}
+use crate::host::{Host, WinPath, fold_name, path_directories};
+use crate::image::Machine;
 
 /// A simulated process. Its loads must be performed in the program's order, because each one
 /// changes what the next one finds.
@@ -220,73 +157,10 @@ impl Process {
         self.caller = caller.map(Arc::from);
     }
 
-    /// Loads the executable and its imports, as the kernel does before the first instruction runs.
-    ///
-    /// # Errors
-    /// See [`Process::load`]. The program doesn't start.
-    pub fn start(&mut self, executable: &WinPath) -> Result<ModuleId, Failure> {
-        self.local_directory = self.local_redirection(executable);
-        self.load_with(executable.as_str(), LoadFlags::NONE, PROGRAM_MANIFEST)
-    }
-
-    /// Returns the directory to which `python.exe.local` next to the executable redirects: itself
-    /// if it is a directory, or the executable's directory if it is a file. Windows ignores it if
-    /// the executable has a manifest (Microsoft, "Dynamic-Link Library Redirection").
-    fn local_redirection(&self, executable: &WinPath) -> Option<WinPath> {
-        let files = &*self.host.files;
-        let folder = executable.parent()?;
-        let local = folder.join(&format!("{}.local", executable.file_name()));
-        let directory = match files.kind(&local)? {
-            EntryKind::Folder => local,
-            EntryKind::File => folder,
-        };
-        let image = files.image(executable).ok()?;
-        let has_manifest = image.manifests.iter().any(|(number, _)| *number == PROGRAM_MANIFEST);
-        (!has_manifest).then_some(directory)
-    }
-
-    /// Performs `LoadLibraryExW` of a full path or a bare name.
-    ///
-    /// # Errors
-    /// Returns what Windows reports. Modules that were loaded on the way are unloaded again.
-    pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
-        match self.current_drive().filter(|_| name.starts_with('\\') && !name.starts_with(r"\\")) {
-            Some(drive) => self.load_with(&format!("{drive}{name}"), flags, LIBRARY_MANIFEST),
-            None => self.load_with(name, flags, LIBRARY_MANIFEST),
-        }
-    }
-
     /// Returns the drive of paths that start at a root without naming a drive.
-    fn current_drive(&self) -> Option<&str> {
+    pub(super) fn current_drive(&self) -> Option<&str> {
         let folder = self.current_directory.as_ref().unwrap_or(&self.application_directory).as_str();
         folder.get(..2).filter(|drive| drive.ends_with(':'))
-    }
-
-    fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
-        let before = self.modules.len();
-        let mut load = Load::new(manifest, flags, before);
-        match self.search_context().directories(name, flags) {
-            Some(order) => {
-                load.order = Rc::new(order);
-                if let Some(id) = self.load_module(name, &mut load).module()
-                    && load.faults.is_empty()
-                    && load.crashes.is_empty()
-                {
-                    return Ok(id);
-                }
-            }
-            None => self.fail(name, None, Cause::InvalidParameter, &mut load),
-        }
-        load.faults.append(&mut load.crashes);
-        let mut faults = load.faults.into_iter();
-        match faults.next() {
-            Some(first) => {
-                let found = self.unload_from(before);
-                Err(Failure { first, others: faults.collect(), found })
-            }
-            // A part of Windows for which there is no file here; the newest module stands for it.
-            None => Ok(self.modules.len().saturating_sub(1)),
-        }
     }
 
     pub(super) fn search_context(&self) -> SearchContext<'_> {
@@ -304,6 +178,7 @@ impl Process {
         }
     }
 
+    /// Adds a module to the list.
     pub(super) fn register(
         &mut self,
         name: &str,
@@ -321,9 +196,29 @@ impl Process {
         id
     }
 
+    /// Removes the modules from index `first` on, and returns them.
     pub(super) fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
         self.by_name.retain(|_, id| *id < first);
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)
+    }
+
+    /// Describes a loaded module and why it was loaded.
+    pub fn provider(&self, id: ModuleId) -> Provider {
+        let module = &self.modules[id];
+        let mut importers = Vec::new();
+        let mut root = module;
+        while let Some(above) = root.required_by.and_then(|id| self.modules.get(id)) {
+            importers.push(Link::new(&above.name, Some(above.path.clone())));
+            root = above;
+        }
+        importers.reverse();
+        Provider {
+            path: module.path.clone(),
+            rule: module.rule.clone(),
+            importers,
+            loaded_at: root.loaded_at.clone(),
+            was_loaded: true,
+        }
     }
 }

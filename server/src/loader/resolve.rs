@@ -1,26 +1,13 @@
 //! Resolves a name to a file, or to a module that is already loaded.
 
+use super::compatibility::{answers_search, is_mapped_by};
 use super::failure::{Cause, PassedOver, Searched};
-use super::load::{answers_search, is_mapped_by};
-use super::process::{ModuleId, Process};
+use super::module::{FoundFile, ModuleId};
+use super::process::Process;
 use super::search::Rule;
 use super::side_by_side::Redirections;
 use crate::host::{ApiSet, ImageFacts, WinPath, fold_name};
 use crate::image::Machine;
-
-/// A file that a name resolves to.
-pub(super) struct FoundFile {
-    pub path: WinPath,
-    pub rule: Rule,
-    /// Files of the same name that the search passed over, with their machines.
-    pub passed_over: Vec<(WinPath, Machine)>,
-}
-
-impl FoundFile {
-    fn at(path: WinPath, rule: Rule) -> Self {
-        Self { path, rule, passed_over: Vec::new() }
-    }
-}
 
 /// What a name resolves to.
 pub(super) enum Resolution {
