@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::Url;
 
-use super::session::{Session, SessionEvent};
+use super::event::{Query, SessionEvent};
+use super::session::Session;
 
 /// The maximum time that a request for code actions waits for the fixes to be tried.
 const PROVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,29 +26,32 @@ impl Mailbox {
         (Mailbox(sender), receiver)
     }
 
-    /// Posts a change of the session.
-    pub fn post(&self, change: impl FnOnce(&mut Session) + Send + 'static) {
+    /// Posts an event to the session.
+    pub fn post(&self, event: SessionEvent) {
         // The receiver is gone only while the process exits.
-        let _ = self.0.send(Box::new(change));
+        let _ = self.0.send(event);
     }
 
     /// Waits until the fixes for a document or folder have been tried, up to [`PROVE_TIMEOUT`].
     pub fn until_proven(&self, uri: Option<Url>) -> impl Future<Output = ()> + Send + 'static {
         let (done, proven) = oneshot::channel();
-        self.post(move |session| session.when_proven(uri.as_ref(), done));
+        self.post(SessionEvent::AwaitFixes { uri, done });
         async { drop(tokio::time::timeout(PROVE_TIMEOUT, proven).await) }
     }
 
-    /// Queries the session. The question is posted at once, not when the answer is awaited.
+    /// Queries the session for a request with this method or command. The question is posted at
+    /// once, not when the answer is awaited.
     pub fn ask<T: Send + 'static>(
         &self,
+        method: &'static str,
         question: impl FnOnce(&Session) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        self.post(move |session| {
+        let read = move |session: &Session| {
             // If the receiver is gone, the request was cancelled.
             let _ = answer.send(question(session));
-        });
+        };
+        self.post(SessionEvent::Query(Query { method, read: Box::new(read) }));
         async { answered.await.map_err(|_| Error::internal_error()) }
     }
 }

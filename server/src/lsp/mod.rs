@@ -4,8 +4,8 @@
 //! about PE files.
 //!
 //! **One task owns the state.** `tower-lsp` runs its handlers concurrently and in no particular
-//! order. So each handler posts a closure to the [`mailbox`] before it awaits anything, and one
-//! task, the [`owner`], applies the closures to the [`session`] in the order of arrival. A request
+//! order. So each handler posts an [`event`] to the [`mailbox`] before it awaits anything, and one
+//! task, the [`owner`], applies the events to the [`session`] in the order of arrival. A request
 //! awaits its answer. What the session needs done (publish, ask the editor, diagnose), it leaves as
 //! [`Effect`](effect::Effect)s, which the owner performs. A slow [`analysis`] has a thread of its
 //! own, and its result comes back through the mailbox.
@@ -20,7 +20,7 @@
 //! | `inquiry` | commands that need more than diagnoses |
 //! | `settings`, `client` | the user's settings and the editor's capabilities |
 //! | `health`, `convert` | conversion of answers to the protocol's types |
-//! | `mailbox`, `owner`, `effect`, `lifecycle` | incoming events, outgoing effects, shutdown |
+//! | `event`, `mailbox`, `owner`, `effect`, `lifecycle` | incoming events, outgoing effects, shutdown |
 //!
 //! **Invariant:** requests get the session as `&Session`; only notifications and results change it.
 
@@ -29,6 +29,7 @@ mod client;
 mod convert;
 mod document;
 mod effect;
+mod event;
 mod frames;
 mod health;
 mod inquiry;

@@ -16,10 +16,10 @@ use tower_lsp::lsp_types::{
 
 use super::analysis::{Analysis, Answer};
 use super::effect::Effect;
+use super::event::SessionEvent;
 use super::health::HealthChanged;
 use super::mailbox::Mailbox;
-use super::session::{Session, SessionEvent};
-use super::settings::LogLevel;
+use super::session::Session;
 use crate::environment::Target;
 use crate::host::{CancellationToken, Cancelled, Watcher};
 use crate::source::STACK;
@@ -29,7 +29,7 @@ use crate::visible::visible_lines;
 pub async fn own(mut events: UnboundedReceiver<SessionEvent>, client: Client, mailbox: Mailbox) {
     let mut session = Session::default();
     let changed = mailbox.clone();
-    let watcher = Watcher::new(move |target| changed.post(|session| session.changed(target)));
+    let watcher = Watcher::new(move |target| changed.post(SessionEvent::FilesChanged(target)));
     while let Some(event) = events.recv().await {
         session.apply(event);
         let mut is_up_to_date = false;
@@ -98,7 +98,7 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
             let mailbox = mailbox.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(PROGRESS_DELAY).await;
-                mailbox.post(move |session| session.still_running(generation));
+                mailbox.post(SessionEvent::StillRunning(generation));
             });
         }
         Effect::Progress { generation, message, ended } => {
@@ -119,8 +119,8 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     // `tower-lsp` panics on a response whose receiver is gone, so this task keeps waiting.
     let request = tokio::spawn(async move { client.configuration(items).await });
     let pulled = tokio::time::timeout(SETTINGS_TIMEOUT, request).await;
-    let values = pulled.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
-    mailbox.post(move |session| session.settings_pulled(generation, &values));
+    let sections = pulled.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
+    mailbox.post(SessionEvent::SettingsPulled { generation, sections });
 }
 
 /// Shows progress from beginning to end in one task, because the token must be created first and
@@ -154,16 +154,16 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
         let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
         if answer.as_ref().is_err_and(|thrown| !thrown.is::<Cancelled>()) {
             let message = format!("internal error in the analysis of {analysis:?}; please report it");
-            report.post(|session| session.log(LogLevel::Error, || message));
+            report.post(SessionEvent::WorkFailed(message));
         }
-        let answer = answer.unwrap_or_else(|_| Answer::failed());
+        let answer = Box::new(answer.unwrap_or_else(|_| Answer::failed()));
         // Drop the analysis before the session receives the answer and may free the facts.
         drop(analysis);
-        report.post(move |session| session.analysed(generation, answer));
+        report.post(SessionEvent::Analysed { generation, answer });
     };
     let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.post(move |session| session.analysed(generation, Answer::failed()));
+        mailbox.post(SessionEvent::Analysed { generation, answer: Box::new(Answer::failed()) });
     }
 }
 
@@ -177,14 +177,14 @@ fn prove(analysis: Analysis, mailbox: Mailbox) {
         let proven = catch_unwind(AssertUnwindSafe(|| analysis.prove()));
         if proven.as_ref().is_err_and(|thrown| !thrown.is::<Cancelled>()) {
             let message = format!("internal error while trying the fixes of {analysis:?}; please report it");
-            report.post(|session| session.log(LogLevel::Error, || message));
+            report.post(SessionEvent::WorkFailed(message));
         }
         drop(analysis);
-        report.post(move |session| session.proved(&of, &until, proven.unwrap_or_default()));
+        report.post(SessionEvent::Proved { target: of, stop: until, proven: proven.unwrap_or_default() });
     };
     let thread = std::thread::Builder::new().name("fixes".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.post(move |session| session.proved(&target, &stop, Default::default()));
+        mailbox.post(SessionEvent::Proved { target, stop, proven: Default::default() });
     }
 }
 
@@ -197,11 +197,11 @@ fn prefetch(analysis: Analysis, mailbox: Mailbox) {
         // Errors are ignored here; the analysis hits and reports the same error.
         let _ = catch_unwind(AssertUnwindSafe(|| analysis.prefetch_after_failure()));
         drop(analysis);
-        report.post(move |session| session.prefetched(&stop));
+        report.post(SessionEvent::Prefetched(stop));
     };
     let thread = std::thread::Builder::new().name("prefetch".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.post(|session| session.prefetched(&CancellationToken::default()));
+        mailbox.post(SessionEvent::Prefetched(CancellationToken::default()));
     }
 }
 

@@ -8,10 +8,16 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::*;
 use tower_lsp::{Client, LanguageServer, LspService};
 
+use super::event::SessionEvent;
 use super::lifecycle::{Lifecycle, LifecycleGuard};
 use super::mailbox::Mailbox;
 use super::notebook_sync::NotebookSync;
-use super::{notifications, owner, requests, transport};
+use super::notifications::notebook_did_change::DidChangeNotebookParams;
+use super::notifications::notebook_did_close::DidCloseNotebookParams;
+use super::notifications::notebook_did_open::DidOpenNotebookParams;
+use super::notifications::notebook_did_save::DidSaveNotebookParams;
+use super::session::Session;
+use super::{owner, requests, transport};
 
 /// The handlers of all methods, which post to the session.
 pub struct Server {
@@ -50,16 +56,18 @@ impl LanguageServer for Server {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.mailbox.ask(requests::shutdown::answer).await
+        self.mailbox.ask("shutdown", requests::shutdown::answer).await
     }
 
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
-        self.mailbox.ask(move |session| requests::hover::answer(session, &params)).await
+        let answer = move |session: &Session| requests::hover::answer(session, &params);
+        self.mailbox.ask("textDocument/hover", answer).await
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
         self.mailbox.until_proven(Some(params.text_document.uri.clone())).await;
-        self.mailbox.ask(move |session| requests::code_action::answer(session, &params)).await
+        let answer = move |session: &Session| requests::code_action::answer(session, &params);
+        self.mailbox.ask("textDocument/codeAction", answer).await
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
@@ -67,53 +75,53 @@ impl LanguageServer for Server {
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        self.mailbox.post(notifications::initialized::apply);
+        self.mailbox.post(SessionEvent::Initialized);
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
-        self.mailbox.post(|session| notifications::did_open::apply(session, params));
+        self.mailbox.post(SessionEvent::DidOpen(params));
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        self.mailbox.post(|session| notifications::did_change::apply(session, params));
+        self.mailbox.post(SessionEvent::DidChange(params));
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.mailbox.post(move |session| notifications::did_save::apply(session, &params));
+        self.mailbox.post(SessionEvent::DidSave(params));
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.mailbox.post(|session| notifications::did_close::apply(session, params));
+        self.mailbox.post(SessionEvent::DidClose(params));
     }
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
-        self.mailbox.post(move |session| notifications::did_change_configuration::apply(session, &params));
+        self.mailbox.post(SessionEvent::DidChangeConfiguration(params));
     }
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
-        self.mailbox.post(|session| notifications::did_change_workspace_folders::apply(session, params));
+        self.mailbox.post(SessionEvent::DidChangeWorkspaceFolders(params));
     }
 }
 
 impl Server {
     async fn interpreter_changed(&self, params: Value) {
-        self.mailbox.post(move |session| notifications::interpreter_changed::apply(session, &params));
+        self.mailbox.post(SessionEvent::InterpreterChanged(params));
     }
 
-    async fn notebook_did_open(&self, params: notifications::notebook_did_open::Params) {
-        self.mailbox.post(|session| notifications::notebook_did_open::apply(session, params));
+    async fn notebook_did_open(&self, params: DidOpenNotebookParams) {
+        self.mailbox.post(SessionEvent::NotebookDidOpen(params));
     }
 
-    async fn notebook_did_change(&self, params: notifications::notebook_did_change::Params) {
-        self.mailbox.post(|session| notifications::notebook_did_change::apply(session, params));
+    async fn notebook_did_change(&self, params: DidChangeNotebookParams) {
+        self.mailbox.post(SessionEvent::NotebookDidChange(params));
     }
 
-    async fn notebook_did_save(&self, params: notifications::notebook_did_save::Params) {
-        self.mailbox.post(move |session| notifications::notebook_did_save::apply(session, &params));
+    async fn notebook_did_save(&self, params: DidSaveNotebookParams) {
+        self.mailbox.post(SessionEvent::NotebookDidSave(params));
     }
 
-    async fn notebook_did_close(&self, params: notifications::notebook_did_close::Params) {
-        self.mailbox.post(move |session| notifications::notebook_did_close::apply(session, &params));
+    async fn notebook_did_close(&self, params: DidCloseNotebookParams) {
+        self.mailbox.post(SessionEvent::NotebookDidClose(params));
     }
 }
 

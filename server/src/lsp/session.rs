@@ -14,6 +14,7 @@ use super::analysis::{Answer, FactCaches};
 use super::client::ClientAbilities;
 use super::document::OpenDocument;
 use super::effect::Effect;
+use super::event::SessionEvent;
 use super::notebook::Notebook;
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
@@ -29,9 +30,6 @@ mod views;
 
 pub use notebooks::NotebookChange;
 pub use views::{DocumentView, GroupedFinding, ScopeView};
-
-/// A change to apply to the session.
-pub type SessionEvent = Box<dyn FnOnce(&mut Session) + Send>;
 
 /// The maximum number of targets whose answers are kept, so that returning to one is fast.
 const MAX_ANSWERS: usize = 8;
@@ -177,7 +175,8 @@ impl Session {
 
     /// Applies an event. An event that panics is logged and dropped.
     pub fn apply(&mut self, event: SessionEvent) {
-        if catch_unwind(AssertUnwindSafe(|| event(self))).is_err() {
+        self.log(LogLevel::Debug, || format!("event: {event}"));
+        if catch_unwind(AssertUnwindSafe(|| self.handle(event))).is_err() {
             self.log(LogLevel::Error, || {
                 "internal error: an event could not be handled; please report it".to_owned()
             });

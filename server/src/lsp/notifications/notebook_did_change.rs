@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 use tower_lsp::lsp_types::{
-    TextDocumentContentChangeEvent, TextDocumentIdentifier, TextDocumentItem, VersionedTextDocumentIdentifier,
+    TextDocumentContentChangeEvent, TextDocumentIdentifier, TextDocumentItem, Url,
+    VersionedTextDocumentIdentifier,
 };
 
 use crate::lsp::convert;
@@ -11,7 +12,7 @@ use crate::lsp::session::{NotebookChange, Session};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Params {
+pub struct DidChangeNotebookParams {
     notebook_document: TextDocumentIdentifier,
     change: Change,
 }
@@ -52,7 +53,14 @@ struct TextContent {
     changes: Vec<TextDocumentContentChangeEvent>,
 }
 
-pub fn apply(session: &mut Session, params: Params) {
+impl DidChangeNotebookParams {
+    /// Returns the URI of the notebook.
+    pub fn uri(&self) -> &Url {
+        &self.notebook_document.uri
+    }
+}
+
+pub fn apply(session: &mut Session, params: DidChangeNotebookParams) {
     let Some(Cells { structure, data, text_content }) = params.change.cells else { return };
     let mut change = NotebookChange { altered: data.unwrap_or_default(), ..NotebookChange::default() };
     if let Some(Structure { array, did_open, did_close }) = structure {

@@ -1,16 +1,23 @@
 //! `notebookDocument/didClose`
 
 use serde::Deserialize;
-use tower_lsp::lsp_types::TextDocumentIdentifier;
+use tower_lsp::lsp_types::{TextDocumentIdentifier, Url};
 
 use crate::lsp::session::Session;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Params {
+pub struct DidCloseNotebookParams {
     notebook_document: TextDocumentIdentifier,
 }
 
-pub fn apply(session: &mut Session, params: &Params) {
+impl DidCloseNotebookParams {
+    /// Returns the URI of the notebook.
+    pub fn uri(&self) -> &Url {
+        &self.notebook_document.uri
+    }
+}
+
+pub fn apply(session: &mut Session, params: &DidCloseNotebookParams) {
     session.close_notebook(&params.notebook_document.uri);
 }

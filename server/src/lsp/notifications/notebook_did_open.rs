@@ -8,7 +8,7 @@ use crate::lsp::session::Session;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Params {
+pub struct DidOpenNotebookParams {
     notebook_document: NotebookDocument,
     cell_text_documents: Vec<TextDocumentItem>,
 }
@@ -19,7 +19,14 @@ struct NotebookDocument {
     cells: Vec<Cell>,
 }
 
-pub fn apply(session: &mut Session, params: Params) {
+impl DidOpenNotebookParams {
+    /// Returns the URI of the notebook.
+    pub fn uri(&self) -> &Url {
+        &self.notebook_document.uri
+    }
+}
+
+pub fn apply(session: &mut Session, params: DidOpenNotebookParams) {
     let NotebookDocument { uri, cells } = params.notebook_document;
     session.open_notebook(uri, cells, params.cell_text_documents);
 }

@@ -1,16 +1,23 @@
 //! `notebookDocument/didSave`
 
 use serde::Deserialize;
-use tower_lsp::lsp_types::TextDocumentIdentifier;
+use tower_lsp::lsp_types::{TextDocumentIdentifier, Url};
 
 use crate::lsp::session::Session;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Params {
+pub struct DidSaveNotebookParams {
     notebook_document: TextDocumentIdentifier,
 }
 
-pub fn apply(session: &mut Session, params: &Params) {
+impl DidSaveNotebookParams {
+    /// Returns the URI of the notebook.
+    pub fn uri(&self) -> &Url {
+        &self.notebook_document.uri
+    }
+}
+
+pub fn apply(session: &mut Session, params: &DidSaveNotebookParams) {
     session.saved_notebook(&params.notebook_document.uri);
 }

@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::{
     TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
 };
 
-use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
+use super::execute_command::ServerCommand;
 use crate::action::{Action, Shell};
 use crate::diagnosis::{Finding, Fix, FixOutcome, Severity};
 use crate::host::WinPath;
@@ -137,7 +137,7 @@ impl Offer<'_> {
             action => action,
         };
         let (name, argument) = match action {
-            Action::Open(url) => (OPEN_ADDRESS, json!(url)),
+            Action::Open(url) => (ServerCommand::OpenAddress.identifier(), json!(url)),
             Action::Run(command) if !command.is_one_line() => return None,
             Action::Run(command) if self.abilities.runs(RUN_IN_TERMINAL) => (
                 RUN_IN_TERMINAL,
@@ -152,16 +152,17 @@ impl Offer<'_> {
                 }),
             ),
             Action::Run(command) => (
-                SHOW_COMMAND,
+                ServerCommand::ShowCommand.identifier(),
                 json!({
                     "title": fix.title, "powershell": command.line(Shell::WindowsPowerShell),
                     "cmd": command.line(Shell::Cmd),
                 }),
             ),
             // If the editor can't do it, the user can run the command.
-            Action::Rename { .. } | Action::Steps(_) => {
-                (SHOW_COMMAND, json!({ "title": fix.title, "powershell": fix.action.value() }))
-            }
+            Action::Rename { .. } | Action::Steps(_) => (
+                ServerCommand::ShowCommand.identifier(),
+                json!({ "title": fix.title, "powershell": fix.action.value() }),
+            ),
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
                 (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
             }
@@ -170,7 +171,8 @@ impl Offer<'_> {
                 if cfg!(windows) || python.starts_with('/') || self.view.scope.target.host.is_some() =>
             {
                 let known = self.abilities.runs(CHOOSE_INTERPRETER);
-                let name = if known { CHOOSE_INTERPRETER } else { USE_INTERPRETER };
+                let name =
+                    if known { CHOOSE_INTERPRETER } else { ServerCommand::UseInterpreter.identifier() };
                 (name, json!({ "scopeUri": self.view.scope.folder, "path": python }))
             }
             Action::UseInterpreter(_)

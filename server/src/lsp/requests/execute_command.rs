@@ -10,6 +10,7 @@ use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams
 
 use super::confirm::{self, Prediction, RunResult};
 use super::{chain, check_folder, debug_information, environments, example, explain, report, snapshot};
+use crate::lsp::event::SessionEvent;
 use crate::lsp::inquiry;
 use crate::lsp::mailbox::Mailbox;
 use crate::lsp::notifications::interpreter_changed;
@@ -17,58 +18,87 @@ use crate::lsp::session::Session;
 use crate::source::is_module_name;
 use crate::visible::visible;
 
-/// Opens a URL in the browser: `[url]`.
-pub const OPEN_ADDRESS: &str = "whydll.openAddress";
-/// Shows a command for the user to run: `[{ title, powershell, cmd }]`.
-pub const SHOW_COMMAND: &str = "whydll.showCommand";
-/// Discards every answer and diagnoses again.
-pub const CHECK_AGAIN: &str = "whydll.checkAgain";
+/// A command that the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerCommand {
+    /// Opens a URL in the browser: `[url]`.
+    OpenAddress,
+    /// Shows a command for the user to run: `[{ title, powershell, cmd }]`.
+    ShowCommand,
+    /// Discards every answer and diagnoses again.
+    CheckAgain,
+    /// Uses an interpreter until the setting or the editor's selection changes: `[{ scopeUri, path }]`.
+    UseInterpreter,
+    /// Returns the whole diagnosis in Markdown: `[{ scopeUri, links }]`.
+    Report,
+    /// Returns the diagnosis of all files of a folder, open or not, in Markdown: `[{ scopeUri }]`.
+    CheckFolder,
+    /// Explains a traceback and diagnoses the import that failed, in Markdown: `[{ scopeUri, text }]`.
+    Explain,
+    /// Returns the DLL tree of a package: `[{ scopeUri, package }]`.
+    Chain,
+    /// Returns the DLL tree as an HTML page: `[{ scopeUri, package }]`.
+    ChainPage,
+    /// Returns the Pythons that are found, to choose from: `[{ scopeUri }]`.
+    Environments,
+    /// Returns the report on the built-in example of a broken environment, in Markdown.
+    Example,
+    /// Predicts the result of an import: `[{ scopeUri, package }]`.
+    Predict,
+    /// Compares the prediction with the actual result: `[{ scopeUri, package, exitCode, output }]`.
+    Compare,
+    /// Writes a snapshot, or without `path` returns a preview: `[{ scopeUri, path, ownModules }]`.
+    Snapshot,
+    /// Returns the state of the server.
+    State,
+}
 
-/// Uses an interpreter until the setting or the editor's selection changes: `[{ scopeUri, path }]`.
-pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
+impl ServerCommand {
+    /// All commands.
+    pub const ALL: [ServerCommand; 15] = [
+        ServerCommand::OpenAddress,
+        ServerCommand::ShowCommand,
+        ServerCommand::CheckAgain,
+        ServerCommand::UseInterpreter,
+        ServerCommand::Report,
+        ServerCommand::CheckFolder,
+        ServerCommand::Explain,
+        ServerCommand::Chain,
+        ServerCommand::ChainPage,
+        ServerCommand::Environments,
+        ServerCommand::Example,
+        ServerCommand::Predict,
+        ServerCommand::Compare,
+        ServerCommand::Snapshot,
+        ServerCommand::State,
+    ];
 
-/// Returns the whole diagnosis in Markdown: `[{ scopeUri, links }]`.
-pub const REPORT: &str = "whydll.report";
-/// Returns the diagnosis of all files of a folder, open or not, in Markdown: `[{ scopeUri }]`.
-pub const CHECK_FOLDER: &str = "whydll.checkFolder";
-/// Explains a traceback and diagnoses the import that failed, in Markdown: `[{ scopeUri, text }]`.
-pub const EXPLAIN: &str = "whydll.explain";
-/// Returns the DLL tree of a package: `[{ scopeUri, package }]`.
-pub const CHAIN: &str = "whydll.chain";
-/// Returns the DLL tree as an HTML page: `[{ scopeUri, package }]`.
-pub const CHAIN_PAGE: &str = "whydll.chainPage";
-/// Returns the Pythons that are found, to choose from: `[{ scopeUri }]`.
-pub const ENVIRONMENTS: &str = "whydll.environments";
-/// Returns the report on the built-in example of a broken environment, in Markdown.
-pub const EXAMPLE: &str = "whydll.example";
-/// Predicts the result of an import: `[{ scopeUri, package }]`.
-pub const PREDICT: &str = "whydll.predict";
-/// Compares the prediction with the actual result: `[{ scopeUri, package, exitCode, output }]`.
-pub const COMPARE: &str = "whydll.compare";
-/// Returns the state of the server.
-pub const STATE: &str = "whydll.state";
+    /// Returns the name of the command in the protocol.
+    pub const fn identifier(self) -> &'static str {
+        match self {
+            ServerCommand::OpenAddress => "whydll.openAddress",
+            ServerCommand::ShowCommand => "whydll.showCommand",
+            ServerCommand::CheckAgain => "whydll.checkAgain",
+            ServerCommand::UseInterpreter => "whydll.useInterpreter",
+            ServerCommand::Report => "whydll.report",
+            ServerCommand::CheckFolder => "whydll.checkFolder",
+            ServerCommand::Explain => "whydll.explain",
+            ServerCommand::Chain => "whydll.chain",
+            ServerCommand::ChainPage => "whydll.chainPage",
+            ServerCommand::Environments => "whydll.environments",
+            ServerCommand::Example => "whydll.example",
+            ServerCommand::Predict => "whydll.predict",
+            ServerCommand::Compare => "whydll.compare",
+            ServerCommand::Snapshot => "whydll.snapshot",
+            ServerCommand::State => "whydll.state",
+        }
+    }
 
-/// Writes a snapshot, or without `path` returns a preview: `[{ scopeUri, path, ownModules }]`.
-pub const SNAPSHOT: &str = "whydll.snapshot";
-
-/// All commands.
-pub const COMMANDS: [&str; 15] = [
-    OPEN_ADDRESS,
-    SHOW_COMMAND,
-    CHECK_AGAIN,
-    USE_INTERPRETER,
-    REPORT,
-    CHECK_FOLDER,
-    EXPLAIN,
-    CHAIN,
-    CHAIN_PAGE,
-    ENVIRONMENTS,
-    EXAMPLE,
-    PREDICT,
-    COMPARE,
-    SNAPSHOT,
-    STATE,
-];
+    /// Returns the command with this name.
+    fn named(name: &str) -> Option<ServerCommand> {
+        ServerCommand::ALL.into_iter().find(|command| command.identifier() == name)
+    }
+}
 
 pub async fn answer(
     mailbox: &Mailbox,
@@ -76,65 +106,74 @@ pub async fn answer(
     params: ExecuteCommandParams,
 ) -> Result<Option<Value>> {
     let argument = params.arguments.first();
-    match params.command.as_str() {
-        OPEN_ADDRESS => open_url(mailbox, client, argument).await?,
-        SHOW_COMMAND => show_command(client, argument).await?,
-        CHECK_AGAIN => mailbox.post(|session| session.check_again()),
-        USE_INTERPRETER => use_interpreter(mailbox, argument)?,
-        REPORT => {
+    let name = params.command.as_str();
+    let Some(command) = ServerCommand::named(name) else {
+        return Err(Error::invalid_params(format!("unknown command {name}")));
+    };
+    match command {
+        ServerCommand::OpenAddress => open_url(mailbox, client, argument).await?,
+        ServerCommand::ShowCommand => show_command(client, argument).await?,
+        ServerCommand::CheckAgain => mailbox.post(SessionEvent::CheckAgain),
+        ServerCommand::UseInterpreter => use_interpreter(mailbox, argument)?,
+        ServerCommand::Report => {
             let scope = inquiry::scope_in(argument)?;
             mailbox.until_proven(scope.clone()).await;
             let links = argument.and_then(|argument| argument.get("links")?.as_bool()).unwrap_or(false);
-            let contents =
-                mailbox.ask(move |session| report::collect(session, scope.as_ref(), links)).await?;
+            let contents = mailbox
+                .ask(command.identifier(), move |session| report::collect(session, scope.as_ref(), links))
+                .await?;
             return to_value(inquiry::answer(move || report::render(contents)).await?);
         }
-        CHECK_FOLDER => {
+        ServerCommand::CheckFolder => {
             let scope = inquiry::scope_in(argument)?;
-            let query = mailbox.ask(move |session| check_folder::query(session, scope.as_ref())).await?;
+            let query = mailbox
+                .ask(command.identifier(), move |session| check_folder::query(session, scope.as_ref()))
+                .await?;
             return to_value(inquiry::answer(move || check_folder::report(&query?)).await?);
         }
-        EXPLAIN => {
+        ServerCommand::Explain => {
             let scope = inquiry::scope_in(argument)?;
             let Some(text) = inquiry::string_in(argument, "text").map(str::to_owned) else {
                 return Err(Error::invalid_params("`text` must be a traceback"));
             };
             let target = move |session: &Session| session.scope_view(scope.as_ref()).scope.target.clone();
-            let target = mailbox.ask(target).await?;
+            let target = mailbox.ask(command.identifier(), target).await?;
             return to_value(inquiry::answer(move || explain::explain(&target, &text)).await?);
         }
-        CHAIN => {
+        ServerCommand::Chain => {
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
-            let query = mailbox.ask(move |session| chain::query(session, scope.as_ref(), package)).await?;
+            let query = mailbox
+                .ask(command.identifier(), move |session| chain::query(session, scope.as_ref(), package))
+                .await?;
             return to_value(inquiry::answer(move || chain::tree(&query?)).await?);
         }
-        CHAIN_PAGE => {
+        ServerCommand::ChainPage => {
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
             let query = move |session: &Session| {
                 let of = chain::scope_of(session, scope.as_ref());
                 (of, chain::query(session, scope.as_ref(), package))
             };
-            let (of, query) = mailbox.ask(query).await?;
+            let (of, query) = mailbox.ask(command.identifier(), query).await?;
             return to_value(inquiry::answer(move || Ok(chain::page(of, query))).await?);
         }
-        ENVIRONMENTS => {
+        ServerCommand::Environments => {
             let scope = inquiry::scope_in(argument)?;
             let query = move |session: &Session| {
                 let scope = session.scope_view(scope.as_ref()).scope;
                 (scope.target.clone(), scope.path.clone())
             };
-            let (target, folder) = mailbox.ask(query).await?;
+            let (target, folder) = mailbox.ask(command.identifier(), query).await?;
             return to_value(inquiry::answer(move || environments::list(&target, folder.as_deref())).await?);
         }
-        EXAMPLE => return to_value(inquiry::answer(example::report).await?),
-        PREDICT => return to_value(predict(mailbox, argument).await?),
-        COMPARE => {
-            let prediction = predict(mailbox, argument).await?;
+        ServerCommand::Example => return to_value(inquiry::answer(example::report).await?),
+        ServerCommand::Predict => return to_value(predict(mailbox, command, argument).await?),
+        ServerCommand::Compare => {
+            let prediction = predict(mailbox, command, argument).await?;
             return to_value(confirm::comparison(&prediction, &RunResult::of(argument)));
         }
-        SNAPSHOT => {
+        ServerCommand::Snapshot => {
             let scope = inquiry::scope_in(argument)?;
             let path = argument.and_then(|argument| argument.get("path")).filter(|path| !path.is_null());
             let file = path.map(|path| path.as_str().map(PathBuf::from).filter(|file| file.is_absolute()));
@@ -142,29 +181,30 @@ pub async fn answer(
             let query = move |session: &Session| snapshot::query(session, scope.as_ref());
             return match file {
                 None => {
-                    let (target, package) = mailbox.ask(query).await?;
+                    let (target, package) = mailbox.ask(command.identifier(), query).await?;
                     to_value(inquiry::answer(move || snapshot::preview(&target, &package)).await?)
                 }
                 Some(None) => Err(Error::invalid_params("`path` must be the full path of a file")),
                 Some(Some(file)) => {
-                    let (target, package) = mailbox.ask(query).await?;
+                    let (target, package) = mailbox.ask(command.identifier(), query).await?;
                     let own_modules = own_modules.unwrap_or(false);
                     let write = move || snapshot::write(&target, &package, &file, own_modules);
                     to_value(inquiry::answer(write).await?)
                 }
             };
         }
-        STATE => return to_value(mailbox.ask(debug_information::report).await?),
-        unknown => return Err(Error::invalid_params(format!("unknown command {unknown}"))),
+        ServerCommand::State => {
+            return to_value(mailbox.ask(command.identifier(), debug_information::report).await?);
+        }
     }
     Ok(None)
 }
 
-async fn predict(mailbox: &Mailbox, argument: Option<&Value>) -> Result<Prediction> {
+async fn predict(mailbox: &Mailbox, command: ServerCommand, argument: Option<&Value>) -> Result<Prediction> {
     let scope = inquiry::scope_in(argument)?;
     let package = package_in(argument)?;
     let query = move |session: &Session| confirm::prediction(session, scope.as_ref(), package.as_deref());
-    let prediction = mailbox.ask(query).await?;
+    let prediction = mailbox.ask(command.identifier(), query).await?;
     inquiry::answer(move || prediction).await
 }
 
@@ -188,7 +228,7 @@ fn use_interpreter(mailbox: &Mailbox, argument: Option<&Value>) -> Result<()> {
             "the argument must be an object with `path` and, optionally, `scopeUri`",
         ));
     };
-    mailbox.post(move |session| session.use_interpreter(scope, path));
+    mailbox.post(SessionEvent::UseInterpreter { scope, path });
     Ok(())
 }
 
@@ -197,7 +237,9 @@ async fn open_url(mailbox: &Mailbox, client: &Client, argument: Option<&Value>) 
     let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https" | "ms-settings")) else {
         return Err(Error::invalid_params("the argument must be a URL with http:, https:, or ms-settings:"));
     };
-    let opens = mailbox.ask(|session| session.abilities.show_document).await?;
+    let opens = mailbox
+        .ask(ServerCommand::OpenAddress.identifier(), |session| session.abilities.show_document)
+        .await?;
     let client = client.clone();
     // The editor may ask the user first, and other messages must not wait for that.
     tokio::spawn(async move {

@@ -11,8 +11,9 @@ use tower_lsp::lsp_types::{
     WorkspaceServerCapabilities,
 };
 
-use super::execute_command::COMMANDS;
+use super::execute_command::ServerCommand;
 use crate::lsp::client::ClientAbilities;
+use crate::lsp::event::SessionEvent;
 use crate::lsp::lifecycle::Lifecycle;
 use crate::lsp::mailbox::Mailbox;
 
@@ -23,7 +24,8 @@ pub fn answer(mailbox: &Mailbox, lifecycle: &Arc<Lifecycle>, params: InitializeP
     let folders = folders(&params);
     let options = params.initialization_options;
     let abilities = ClientAbilities::of(&params.capabilities, options.as_ref());
-    mailbox.post(move |session| session.begin(abilities, options.as_ref().map(settings), folders));
+    let settings = options.as_ref().map(settings).cloned();
+    mailbox.post(SessionEvent::Initialize { abilities, settings, folders });
     InitializeResult {
         capabilities: capabilities(),
         server_info: Some(ServerInfo {
@@ -46,7 +48,7 @@ fn capabilities() -> ServerCapabilities {
         ..CodeActionOptions::default()
     };
     let commands = ExecuteCommandOptions {
-        commands: COMMANDS.map(str::to_owned).to_vec(),
+        commands: ServerCommand::ALL.map(|command| command.identifier().to_owned()).to_vec(),
         ..ExecuteCommandOptions::default()
     };
     let folders = WorkspaceFoldersServerCapabilities {

@@ -17,9 +17,7 @@ use crate::environment::InterpreterSpec;
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
 use crate::lsp::document::Change;
-use crate::lsp::notifications::{
-    notebook_did_change, notebook_did_close, notebook_did_open, notebook_did_save,
-};
+use crate::lsp::event::Query;
 use crate::lsp::requests::code_action;
 use crate::source::Position;
 
@@ -577,7 +575,8 @@ fn an_analysis_that_panics_leaves_the_health_unknown() {
 #[test]
 fn an_event_that_panics_does_not_affect_the_rest() {
     let mut window = Window::new();
-    window.session.apply(Box::new(|_| panic!("on purpose")));
+    let read = Box::new(|_: &Session| panic!("on purpose"));
+    window.session.apply(SessionEvent::Query(Query { method: "test", read }));
     window.check(expect![[r#"
         analyse tensorflow in Named("/env")
         file:///w is checking: checking tensorflow (0)
@@ -868,19 +867,115 @@ fn code_after_failures_is_prefetched_when_nothing_else_is_to_be_done() {
     "#]]);
 }
 
-/// Handles a notification about a notebook, by the last word of its method.
-fn notebook(window: &mut Window, method: &str, params: Value) {
-    let session = &mut window.session;
+/// Returns the event of a message from the editor.
+fn event(method: &str, params: Value) -> SessionEvent {
     fn read<P: serde::de::DeserializeOwned>(params: Value) -> P {
         serde_json::from_value(params).unwrap()
     }
     match method {
-        "open" => notebook_did_open::apply(session, read(params)),
-        "change" => notebook_did_change::apply(session, read(params)),
-        "save" => notebook_did_save::apply(session, &read(params)),
-        "close" => notebook_did_close::apply(session, &read(params)),
+        "initialized" => SessionEvent::Initialized,
+        "textDocument/didOpen" => SessionEvent::DidOpen(read(params)),
+        "textDocument/didChange" => SessionEvent::DidChange(read(params)),
+        "textDocument/didSave" => SessionEvent::DidSave(read(params)),
+        "textDocument/didClose" => SessionEvent::DidClose(read(params)),
+        "workspace/didChangeConfiguration" => SessionEvent::DidChangeConfiguration(read(params)),
+        "notebookDocument/didOpen" => SessionEvent::NotebookDidOpen(read(params)),
+        "notebookDocument/didChange" => SessionEvent::NotebookDidChange(read(params)),
+        "notebookDocument/didSave" => SessionEvent::NotebookDidSave(read(params)),
+        "notebookDocument/didClose" => SessionEvent::NotebookDidClose(read(params)),
         other => panic!("{other}"),
     }
+}
+
+/// Handles a notification about a notebook, by the last word of its method.
+fn notebook(window: &mut Window, method: &str, params: Value) {
+    window.session.handle(event(&format!("notebookDocument/did{method}"), params));
+}
+
+/// Replays what an editor sent, one message per line, and shows how the log names it and what it
+/// causes.
+#[test]
+fn a_recording_of_an_editor_is_replayed() {
+    let recording = r##"
+        initialized {}
+        textDocument/didOpen {"textDocument": {"uri": "file:///w/secret%20plans/a.py", "languageId": "python", "version": 1, "text": "import torch\n"}}
+        textDocument/didChange {"textDocument": {"uri": "file:///w/secret%20plans/a.py", "version": 2}, "contentChanges": [{"range": {"start": {"line": 0, "character": 7}, "end": {"line": 0, "character": 12}}, "text": "tensorflow"}]}
+        textDocument/didOpen {"textDocument": {"uri": "file:///w/readme.md", "languageId": "markdown", "version": 1, "text": "import numpy"}}
+        notebookDocument/didOpen {"notebookDocument": {"uri": "file:///w/n.ipynb", "cells": [{"kind": 2, "document": "vscode-notebook-cell:/w/n.ipynb#W0"}]}, "cellTextDocuments": [{"uri": "vscode-notebook-cell:/w/n.ipynb#W0", "languageId": "python", "version": 1, "text": "import scipy"}]}
+        textDocument/didSave {"textDocument": {"uri": "file:///w/secret%20plans/a.py"}}
+        textDocument/didClose {"textDocument": {"uri": "file:///w/secret%20plans/a.py"}}
+        workspace/didChangeConfiguration {"settings": {"whydll": {"interpreter": "/env", "packages": ["tensorflow"]}}}
+        notebookDocument/didClose {"notebookDocument": {"uri": "file:///w/n.ipynb"}, "cellTextDocuments": []}
+    "##;
+    let recording =
+        if cfg!(windows) { recording.replace("file:///w", "file:///c:/w") } else { recording.into() };
+    let mut window = Window::new();
+    let mut log = String::new();
+    let lines = recording.lines().map(str::trim).filter(|line| !line.is_empty());
+    let messages = lines.map(|line| line.split_once(' ').unwrap());
+    for (method, params) in messages {
+        let mut next = Some(event(method, serde_json::from_str(params).unwrap()));
+        while let Some(event) = next.take() {
+            log += &format!("{event}\n");
+            window.session.apply(event);
+            window.session.reconcile();
+            for effect in window.session.take_effects() {
+                let described = window.describe(&effect);
+                described.lines().for_each(|line| log += &format!("    {line}\n"));
+                if let Effect::Analyse { generation, analysis, .. } = effect {
+                    let found = [("tensorflow", &[failure()][..]), ("torch", &[]), ("scipy", &[])];
+                    let answer = Box::new(answer(&analysis.imports, &found));
+                    next = Some(SessionEvent::Analysed { generation, answer });
+                }
+            }
+        }
+    }
+    expect![[r#"
+        initialized
+            analyse tensorflow in Named("/env")
+            file:///w is checking: checking tensorflow (0)
+        analysis 1 returned 1 diagnoses
+            file:///w is broken: missing-vc-runtime is the matter (1)
+        textDocument/didOpen a.py: 13 bytes
+            analyse torch in /w/secret plans in Named("/env")
+        analysis 2 returned 1 diagnoses
+            file:///w/secret%20plans/a.py v1: nothing
+            file:///w is broken: missing-vc-runtime is the matter (1)
+        textDocument/didChange a.py to version 2
+            analyse tensorflow in /w/secret plans in Named("/env")
+            file:///w is broken: missing-vc-runtime is the matter (1)
+        analysis 3 returned 1 diagnoses
+            file:///w/secret%20plans/a.py v2:
+                0:7 Error missing-vc-runtime is the matter.
+            And more.
+        textDocument/didOpen readme.md: 12 bytes
+        notebookDocument/didOpen n.ipynb
+            analyse scipy in /w in Named("/env")
+        analysis 4 returned 1 diagnoses
+            vscode-notebook-cell:/w/n.ipynb#W0 v1: nothing
+            file:///w is broken: missing-vc-runtime is the matter (1)
+        textDocument/didSave a.py
+            analyse scipy in /w, tensorflow, tensorflow in /w/secret plans in Named("/env")
+        analysis 5 returned 3 diagnoses
+        textDocument/didClose a.py
+            file:///w/secret%20plans/a.py: nothing
+        workspace/didChangeConfiguration
+            file:///w is broken: missing-vc-runtime is the matter (1)
+        notebookDocument/didClose n.ipynb
+            vscode-notebook-cell:/w/n.ipynb#W0: nothing
+    "#]]
+    .assert_eq(&without_drive(log));
+}
+
+#[test]
+fn events_are_in_the_log_if_the_user_wants_to_debug() {
+    let mut window =
+        Window::with(json!({ "interpreter": "/env", "logLevel": "debug" }), ClientAbilities::default());
+    window.session.apply(SessionEvent::CheckAgain);
+    let effects = window.session.take_effects();
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Log(_, line) if line == "event: check again"))
+    );
 }
 
 fn cell(name: &str) -> Value {
@@ -904,13 +999,13 @@ fn open_notebook(window: &mut Window, cells: &[(&str, &str)]) {
         "cells": cells.iter().map(|(name, _)| cell(name)).collect::<Vec<Value>>(),
     });
     let texts: Vec<Value> = cells.iter().map(|(name, text)| cell_text(name, text)).collect();
-    notebook(window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
+    notebook(window, "Open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
 }
 
 /// Changes the notebook's cells.
 fn edit(window: &mut Window, cells: Value) {
     let document = json!({ "uri": uri("/w/n.ipynb"), "version": 2 });
-    notebook(window, "change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
+    notebook(window, "Change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
 }
 
 /// Returns what a notebook runs before each import, without the kernel's own code.
@@ -1064,7 +1159,7 @@ fn edits_of_a_notebook_keep_the_order() {
     assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
     notebook(
         &mut window,
-        "close",
+        "Close",
         json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") }, "cellTextDocuments": [] }),
     );
     assert!(window.session.documents.is_empty() && window.session.notebooks.is_empty());
@@ -1080,7 +1175,7 @@ fn an_unhealthy_environment_is_checked_again_after_a_notebook_is_saved() {
     window.answered(&[("tensorflow", &[failure()])]);
     window.session.reconcile();
     window.session.take_effects();
-    notebook(&mut window, "save", json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") } }));
+    notebook(&mut window, "Save", json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") } }));
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
     "#]]);
@@ -1091,7 +1186,7 @@ fn an_untitled_notebook_has_no_folder() {
     let mut window = Window::new();
     let document = json!({ "uri": "untitled:Untitled-1.ipynb", "cells": [cell("W0")], "notebookType": "x", "version": 1 });
     let texts = [cell_text("W0", "import tensorflow")];
-    notebook(&mut window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
+    notebook(&mut window, "Open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
     let document = window.session.documents.values().next().unwrap();
     assert_eq!(document.scope, window.session.scopes.len() - 1);
     let Some(import) = document.read(&PackageFilter::Native).imports.first() else {
