@@ -221,7 +221,8 @@ impl Explanation<'_> {
                     ),
                 },
                 None => format!(
-                    "Windows error {code}. WhyDLL doesn't know this code; `net helpmsg {code}` prints its message."
+                    "Windows error {code}. WhyDLL doesn't know this code; `net helpmsg {code}` prints its \
+                     message."
                 ),
             });
         }

@@ -348,24 +348,8 @@ fn document(title: &str, body: &str) -> String {
     )
 }
 
-const STYLE: &str = "\
-body { color: var(--vscode-foreground); background: var(--vscode-editor-background); font-family: var(--vscode-font-family); \
-font-size: var(--vscode-font-size); line-height: 1.5; padding: 0 2em 2em; }
-h1 { font-size: 1.5em; font-weight: 600; } h2 { font-size: 1.15em; font-weight: 600; margin: 1.5em 0 .3em; }
-code, pre, .way, .tree, td { font-family: var(--vscode-editor-font-family); }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5em 1em; background: var(--vscode-textCodeBlock-background); }
-a { color: inherit; text-decoration: underline dotted; overflow-wrap: anywhere; }
-a:hover { text-decoration: underline; }
-a:focus-visible, summary:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
-.failure::before { content: \"✗ \"; color: var(--vscode-errorForeground); } .fine::before { content: \"✓ \"; color: var(--vscode-testing-iconPassed); }
-.quiet { opacity: .85; }
-ol.way { list-style: none; padding: 0; } ol.way li { position: relative; padding-left: 1.2em; border-left: 1px solid var(--vscode-tree-indentGuidesStroke); }
-ul { list-style: none; padding-left: 1.2em; } ul.tree { padding: 0; }
-ul.tree ul { border-left: 1px solid var(--vscode-tree-indentGuidesStroke); margin-left: .35em; }
-summary { cursor: pointer; } li:not(:has(> details)) { padding-left: .9em; }
-table { border-collapse: collapse; margin: .8em 0; } caption { text-align: left; font-weight: 600; padding: .3em 0; }
-th, td { text-align: left; vertical-align: top; padding: .15em 1.5em .15em 0; border-bottom: 1px solid var(--vscode-widget-border, #8884); overflow-wrap: anywhere; }
-";
+/// The style sheet of the page.
+const STYLE: &str = include_str!("../../assets/page.css");
 
 /// Escapes a text for HTML.
 fn escaped(text: &str) -> String {
