@@ -36,8 +36,12 @@ impl TargetArguments {
     /// Returns the target: the named interpreter, or the one that is selected for the current
     /// folder.
     pub fn target(&self) -> Target {
-        let current = || InterpreterSpec::Search(std::env::current_dir().ok());
-        self.machine.target(self.python.clone().map_or_else(current, InterpreterSpec::Named))
+        self.target_in(std::env::current_dir().ok())
+    }
+
+    fn target_in(&self, folder: Option<PathBuf>) -> Target {
+        let named = self.python.clone().map(InterpreterSpec::Named);
+        self.machine.target(named.unwrap_or(InterpreterSpec::Search(folder)))
     }
 }
 
@@ -57,4 +61,127 @@ impl MachineArguments {
 /// takes `name` itself as a Windows path.
 pub fn path_of(target: &OpenTarget, name: &str) -> WinPath {
     if Path::new(name).exists() { target.host.path_of(Path::new(name)) } else { WinPath::new(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+    use world::World;
+
+    use super::*;
+    use crate::check::{FailedImport, Precedence};
+    use crate::lsp::target_of_folder;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        target: TargetArguments,
+    }
+
+    /// Describes what a target leads to.
+    fn described(target: &Target) -> String {
+        match target.open() {
+            Ok(OpenTarget { environment, assumed, .. }) => {
+                let assumed = assumed.map_or(String::new(), |assumed| format!(", {assumed}"));
+                format!("{}{assumed}", environment.prefix.as_str().replace('\\', "/"))
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Checks that each way to ask for the environment of a folder leads to the same one, and
+    /// returns its prefix. `options` are the command line's, and `settings` the same for an editor.
+    fn check(folder: &Path, options: &[&str], settings: serde_json::Value) -> String {
+        let Arguments { target: arguments } =
+            Arguments::parse_from(std::iter::once("whydll").chain(options.iter().copied()));
+        let folder = folder.to_owned();
+        let terminal = arguments.target_in(Some(folder.clone()));
+        let expected = described(&terminal);
+
+        let editor = target_of_folder(&folder, &settings);
+        assert_eq!(described(&editor), expected, "the editor");
+
+        let traceback = "Traceback (most recent call last):\n  File \"main.py\", line 1, in <module>\n    \
+                         import pkg\nImportError: DLL load failed while importing pkg: x\n";
+        let traceback = crate::traceback::read(traceback).unwrap();
+        for target in [&terminal, &editor] {
+            let explained = FailedImport::of(&traceback, target, Precedence::Traceback, None);
+            let explained =
+                explained.map(|failed| failed.target.environment.prefix.as_str().replace('\\', "/"));
+            let prefix = expected.split(", ").next().unwrap().to_owned();
+            assert_eq!(explained.unwrap_or_else(|error| error.to_string()), prefix, "explain");
+        }
+
+        if arguments.python.is_none() {
+            let listed = arguments.machine.target(InterpreterSpec::Search(Some(folder)));
+            let (host, assumed) = listed.host().unwrap();
+            assert_eq!(assumed, terminal.open().unwrap().assumed, "environments");
+            let first = listed.search(&host).selected().map(|chosen| host.native_of(&chosen.path));
+            let opened = terminal.machine(|_| Default::default()).unwrap();
+            assert_eq!(first.flatten(), opened.python, "environments");
+        }
+        expected
+    }
+
+    /// A project with an environment of its own, one in a workspace that has a common environment,
+    /// and a Python elsewhere.
+    const PYTHONS: &str = r"
+        /work/own/.venv/python.exe           imports python38.dll
+        /work/own/.venv/python38.dll         version 3.8.10150.1013
+        /work/own/.venv/Lib/os.py            text
+        /work/.venv/python.exe               imports python311.dll
+        /work/.venv/python311.dll            version 3.11.4150.1013
+        /work/.venv/Lib/os.py                text
+        /work/shared/src/main.py             text
+        /other/python.exe                    imports python311.dll
+        /other/python311.dll                 version 3.11.4150.1013
+        /other/Lib/os.py                     text
+    ";
+
+    #[test]
+    fn terminal_editor_and_explain_choose_the_same_environment() {
+        let world = World::new(PYTHONS).unwrap();
+        let other = world.path("/other").display().to_string();
+        let in_folder = |folder: &str| check(&world.path(folder), &[], json!({}));
+        assert!(in_folder("/work/own").contains("/own/.venv"), "{}", in_folder("/work/own"));
+        let shared = in_folder("/work/shared/src");
+        assert!(shared.contains("/work/.venv") && !shared.contains("shared"), "{shared}");
+        let named = check(&world.path("/work/own"), &["--python", &other], json!({ "interpreter": other }));
+        assert!(named.contains("/other"), "{named}");
+        let on_windows_10 =
+            check(&world.path("/work/own"), &["--host", "windows-10"], json!({ "host": "windows-10" }));
+        assert!(on_windows_10.ends_with("/own/.venv"), "{on_windows_10}");
+    }
+
+    #[test]
+    fn the_drive_around_the_folder_is_assumed_in_every_way() {
+        let drive = World::new(&format!("{PYTHONS}    /Windows/System32/kernel32.dll   exports f")).unwrap();
+        let own = check(&drive.path("/work/own"), &[], json!({}));
+        if cfg!(windows) {
+            return assert!(own.ends_with("/own/.venv"), "{own}");
+        }
+        let assumed = format!("the drive {} was assumed", drive.root().display());
+        assert_eq!(own, format!("C:/work/own/.venv, {assumed}"));
+        let named = drive.path("/other").display().to_string();
+        let named = check(&drive.path("/work/own"), &["--python", &named], json!({ "interpreter": named }));
+        assert_eq!(named, format!("C:/other, {assumed}"));
+    }
+
+    #[test]
+    fn without_a_host_the_program_decides_which_clean_windows_it_is() {
+        let world = World::new(
+            r"
+            /work/.venv/python.exe       arm64, imports python311.dll
+            /work/.venv/python311.dll    arm64, version 3.11.4150.1013
+            /work/.venv/Lib/os.py        text
+            ",
+        )
+        .unwrap();
+        if cfg!(unix) {
+            let target = target_of_folder(&world.path("/work"), &json!({}));
+            assert_eq!(target.open().unwrap().host.kind.to_string(), "windows-11-arm64");
+            assert_eq!(target.host().unwrap().0.kind.to_string(), "windows-11");
+        }
+    }
 }

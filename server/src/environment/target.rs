@@ -278,3 +278,24 @@ fn store(facts: &FactCache, answers: Option<&AnswerCache>) {
         let _ = facts.store(&answers.facts_file());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_environment_in_the_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(".venv")).unwrap();
+        fs::create_dir_all(folder.path().join("venv/Scripts")).unwrap();
+        fs::write(folder.path().join("venv/Scripts/python.exe"), "").unwrap();
+        let interpreter = InterpreterSpec::Search(Some(folder.path().to_owned()));
+        let target = Target { interpreter, ..Target::default() };
+        let found = || target.machine(|_| Arc::default()).unwrap().python;
+        assert_eq!(found(), Some(folder.path().join("venv")));
+        fs::write(folder.path().join(".venv/pyvenv.cfg"), "").unwrap();
+        assert_eq!(found(), Some(folder.path().join(".venv")));
+    }
+}

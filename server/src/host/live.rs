@@ -15,6 +15,7 @@ use super::disk::Disk;
 use super::path::{WinPath, fold_name};
 use super::registered_pythons::of_this_system;
 use super::running::{MachineFacts, RegisteredRuntime};
+use super::variables::OF_ENVIRONMENTS;
 use super::{ApiSets, FactCache, Host, HostError, HostKind, known_dlls, readable_system_directory};
 use crate::image::{FileVersion, Machine};
 
@@ -130,18 +131,10 @@ fn registered_runtimes() -> Vec<RegisteredRuntime> {
 /// Returns the variables that influence which DLLs are loaded, or that show where environments are.
 /// Others are left out, because they may contain secrets that would end up in a snapshot.
 fn variables() -> BTreeMap<String, String> {
-    const WHOLE: [&str; 19] = [
+    const WHOLE: [&str; 11] = [
         "APPDATA",
         "LOCALAPPDATA",
         "USERPROFILE",
-        "PIXI_HOME",
-        "MAMBA_ROOT_PREFIX",
-        "PYENV",
-        "PYENV_ROOT",
-        "POETRY_CACHE_DIR",
-        "POETRY_VIRTUALENVS_PATH",
-        "UV_PYTHON_INSTALL_DIR",
-        "WORKON_HOME",
         "PATH",
         "SYSTEMROOT",
         "WINDIR",
@@ -169,8 +162,11 @@ fn variables() -> BTreeMap<String, String> {
     ];
     let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let all = all.map(|(name, value)| (name.to_ascii_uppercase(), value.to_string_lossy().into_owned()));
-    let decides =
-        |name: &str| WHOLE.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let decides = |name: &str| {
+        WHOLE.contains(&name)
+            || OF_ENVIRONMENTS.contains(&name)
+            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
     all.filter(|(name, _)| decides(name)).collect()
 }
 

@@ -28,6 +28,7 @@ mod running;
 pub mod session;
 pub mod snapshot;
 mod spec;
+pub mod variables;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -52,6 +52,19 @@ use std::process::ExitCode;
 /// Serves on other streams and returns the exit code. Requires a tokio runtime with time enabled.
 pub use server::serve as serve_on;
 
+/// Returns the target of a folder in an editor with these settings.
+#[cfg(test)]
+pub(crate) fn target_of_folder(
+    folder: &std::path::Path,
+    settings: &serde_json::Value,
+) -> crate::environment::Target {
+    let folder = tower_lsp::lsp_types::Url::from_file_path(folder).unwrap();
+    let mut session = session::Session::default();
+    session.begin(client::ClientAbilities::default(), Some(settings), vec![folder.clone()]);
+    session.initialized();
+    session.scope_view(Some(&folder)).scope.target.clone()
+}
+
 /// Serves on standard input and output until the editor disconnects.
 ///
 /// The exit code is 0 if the editor sent `shutdown` before, as the protocol requires, and 1

@@ -36,6 +36,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::host::variables::OF_ENVIRONMENTS;
 use crate::host::{EntryKind, Host, WinPath};
 
 use super::layout::free_threaded_programs;
@@ -243,7 +244,9 @@ impl<'a> Search<'a> {
         Some(Candidate::new(path, Source::Activated, "activated"))
     }
 
+    /// Returns the value of a variable, which has to be one of those that a live machine has.
     fn variable(&self, name: &str) -> Option<&str> {
+        debug_assert!(OF_ENVIRONMENTS.contains(&name), "add {name} to host::variables");
         self.host.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::host::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use crate::host::path::WinPath;
+use crate::host::variables::OF_ENVIRONMENTS;
 use crate::host::{Host, HostKind};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, placeholders};
@@ -441,7 +442,7 @@ fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users 
 
 /// Whether WhyDLL's own rules read this variable, as opposed to only a program that asks for it.
 fn is_read(name: &str) -> bool {
-    const READ: [&str; 24] = [
+    const READ: [&str; 13] = [
         "APPDATA",
         "LOCALAPPDATA",
         "USERPROFILE",
@@ -455,19 +456,10 @@ fn is_read(name: &str) -> bool {
         "PYTHONPATH",
         "PYTHONUSERBASE",
         "PYTHONNOUSERSITE",
-        "CONDA_EXE",
-        "CONDA_ENVS_PATH",
-        "CONDA_ENVS_DIRS",
-        "PIXI_HOME",
-        "MAMBA_ROOT_PREFIX",
-        "UV_PYTHON_INSTALL_DIR",
-        "WORKON_HOME",
-        "POETRY_CACHE_DIR",
-        "POETRY_VIRTUALENVS_PATH",
-        "PYENV",
-        "PYENV_ROOT",
     ];
-    READ.contains(&name) || ["CUDA_PATH", "PY_PYTHON"].iter().any(|family| name.starts_with(family))
+    READ.contains(&name)
+        || OF_ENVIRONMENTS.contains(&name)
+        || ["CUDA_PATH", "PY_PYTHON"].iter().any(|family| name.starts_with(family))
 }
 
 /// Removes the places of functions that were not called, because a replay cannot request them. Only
