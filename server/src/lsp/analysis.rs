@@ -178,10 +178,9 @@ impl Analysis {
         let proven = self.again(|host, environment, answers| {
             let mut proven = BTreeMap::new();
             let mut diagnoses = DiagnosisCache::new(host, environment, answers).with_memo(self.memo.clone());
-            for imports in self.by_program() {
-                let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
+            for Program { asked, on_host } in self.programs_on(host) {
                 let known = diagnoses.diagnose_and_prove(&on_host).into_iter().map(Arc::new);
-                proven.extend(imports.into_iter().cloned().zip(known));
+                proven.extend(asked.into_iter().cloned().zip(known));
             }
             proven
         });
@@ -198,10 +197,8 @@ impl Analysis {
                 return;
             }
             let diagnoses = DiagnosisCache::new(host, environment, None);
-            for imports in self.by_program() {
-                let imports: Vec<Import> =
-                    imports.into_iter().map(|import| import_on(host, import)).collect();
-                diagnoses.prefetch_after_failure(&imports);
+            for program in self.programs_on(host) {
+                diagnoses.prefetch_after_failure(&program.on_host);
             }
         });
     }
@@ -235,11 +232,9 @@ impl Analysis {
         };
         let mut diagnoses =
             DiagnosisCache::new(host, &environment, answers.as_ref()).with_memo(self.memo.clone());
-        for imports in self.by_program() {
-            let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
-            let known = diagnoses.diagnose_document(&on_host);
-            let known = imports.into_iter().cloned().zip(known.into_iter().map(Arc::new));
-            answer.diagnoses.extend(known);
+        for Program { asked, on_host } in self.programs_on(host) {
+            let known = diagnoses.diagnose_document(&on_host).into_iter().map(Arc::new);
+            answer.diagnoses.extend(asked.into_iter().cloned().zip(known));
         }
         answer.memo = diagnoses.into_memo();
         // An answer about an environment that is being removed is meaningless.
@@ -283,14 +278,26 @@ impl Analysis {
 
     /// Groups the imports by document. An import that is a program of its own is in a group of its
     /// own.
-    fn by_program(&self) -> Vec<Vec<&Import>> {
+    fn programs_on(&self, host: &Host) -> impl Iterator<Item = Program<'_>> {
         let mut programs: BTreeMap<(Option<&WinPath>, Option<&Import>), Vec<&Import>> = BTreeMap::new();
         for import in &self.imports {
             let alone = import.document.is_none() && import.before.is_empty();
             programs.entry((import.document.as_ref(), alone.then_some(import))).or_default().push(import);
         }
-        programs.into_values().collect()
+        programs.into_iter().map(|((document, _), asked)| {
+            let document = document.map(|native| host.path_of(Path::new(native.as_str())));
+            let on_host = |import: &&Import| Import { document: document.clone(), ..(*import).clone() };
+            Program { on_host: asked.iter().map(on_host).collect(), asked }
+        })
     }
+}
+
+/// The imports of one program.
+struct Program<'a> {
+    /// The imports as the session knows them: the document has its native path.
+    asked: Vec<&'a Import>,
+    /// The same imports, in a document with the path that it has on the analysed machine.
+    on_host: Vec<Import>,
 }
 
 /// Opens a target for a command that needs more than a diagnosis.
@@ -299,12 +306,6 @@ impl Analysis {
 /// The reason why the machine or the environment can't be used.
 pub fn open(target: &Target) -> Result<OpenTarget, Unavailable> {
     target.open().map_err(|error| Unavailable::of(error, target))
-}
-
-/// Returns the import with the path that its document has on the analysed machine.
-fn import_on(host: &Host, import: &Import) -> Import {
-    let document = import.document.as_ref().map(|path| host.path_of(Path::new(path.as_str())));
-    Import { document, ..import.clone() }
 }
 
 impl Answer {
