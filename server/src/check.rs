@@ -6,7 +6,7 @@ mod explain;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::diagnosis::{DiagnosisCache, Finding, Import, PackageFilter, Severity, program_path};
+use crate::diagnosis::{DiagnosisCache, Import, PackageFilter, SeveritySettings, program_path};
 use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
@@ -58,15 +58,14 @@ const MOST_PLACES: usize = 1_000;
 /// The maximum size of a document, in bytes.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
 
-/// Adds the findings on the watched imports of `programs` to `report`. `severity` returns the
-/// severity that the user configured, or `None` to hide a finding.
+/// Adds the findings on the watched imports of `programs` to `report`.
 pub fn check_programs(
     report: &mut Report<'_>,
     host: &Host,
     diagnoses: &mut DiagnosisCache<'_>,
     programs: Vec<SourceFile>,
     filter: &PackageFilter,
-    severity: impl Fn(&Finding) -> Option<Severity>,
+    severity: &SeveritySettings,
 ) {
     for SourceFile { mut parts, path } in programs {
         let first = report.documents.len();
@@ -107,9 +106,9 @@ pub fn check_programs(
                 }
             }
             let found = diagnosis.findings.iter();
-            for finding in found.filter(|finding| !import.ignores.covers(finding.code.name())) {
-                if let Some(severity) = severity(finding) {
-                    let finding = finding.on(severity, import).into_owned();
+            for finding in found.filter(|finding| !finding.is_silenced_on(import)) {
+                if let Some(finding) = finding.on(severity, import) {
+                    let finding = finding.into_owned();
                     report.findings.push(Located { finding, at: Some((first + part, import.range)) });
                 }
             }

@@ -10,7 +10,7 @@ use clap::Args;
 use super::target::TargetArguments;
 use super::{CommandError, ReportFormat, print};
 use crate::check::{self, SourceFile, SourceFiles};
-use crate::diagnosis::{DiagnosisCache, Finding, Import, PackageFilter};
+use crate::diagnosis::{DiagnosisCache, Import, PackageFilter, SeveritySettings};
 use crate::environment::OpenTarget;
 use crate::report::Report;
 use crate::source::top_level;
@@ -83,7 +83,7 @@ pub fn check_programs<'a>(
 ) -> Report<'a> {
     let assumed = target.assumed.clone();
     let mut report = Report::new(&target.environment, &target.host, assumed);
-    let severity = |finding: &Finding| Some(finding.severity);
+    let severity = &SeveritySettings::default();
     check::check_programs(&mut report, &target.host, &mut diagnoses(target), programs, filter, severity);
     report
 }

@@ -9,8 +9,9 @@ use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
 use super::codes;
 use super::codes::shadowed_module::HiddenPackage;
-use super::finding::{ChainLink, FAILS, Finding, Related, SearchedDirectory, Severity};
+use super::finding::{ChainLink, FAILS, Finding, Related, SearchedDirectory};
 use super::origins;
+use super::severity::Severity;
 
 /// The maximum number of symbols that a sentence names.
 pub(super) const MOST_SYMBOLS: usize = 3;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::fix::Fix;
+use super::severity::{Severity, SeveritySettings};
 use crate::diagnosis::Code;
 use crate::host::WinPath;
 use crate::source::{Guard, ImportStatement, top_level};
@@ -146,28 +147,27 @@ impl Finding {
     }
 
     /// Returns the finding as it is shown for an import with this guard around it: a program that
-    /// handles the failure continues. `severity` applies to an unguarded import; the user may have
-    /// configured it.
-    pub fn under(&self, severity: Severity, guard: Guard) -> Cow<'_, Finding> {
-        let goes_on = self.is_survived(guard);
-        let shown = if goes_on { severity.max(Severity::Hint) } else { severity };
+    /// handles the failure continues. Returns `None` if the user has hidden it.
+    pub fn under(&self, settings: &SeveritySettings, guard: Guard) -> Option<Cow<'_, Finding>> {
+        let severity = settings.severity(self, guard)?;
         let is_unused = guard == Guard::Unused;
-        let is_handled = goes_on && !is_unused && self.severity == Severity::Error;
-        if shown == self.severity && !is_handled {
-            return Cow::Borrowed(self);
+        let is_handled = self.is_survived(guard) && !is_unused && self.severity == Severity::Error;
+        if severity == self.severity && !is_handled {
+            return Some(Cow::Borrowed(self));
         }
         let what = match (is_handled, is_unused) {
             (true, _) => self.what.replacen(FAILS, FAILS_AND_IS_HANDLED, 1),
             (false, true) => self.what.replacen(FAILS, FAILS_UNUSED, 1),
             (false, false) => self.what.clone(),
         };
-        Cow::Owned(Finding { severity: shown, is_handled, what, ..self.clone() })
+        Some(Cow::Owned(Finding { severity, is_handled, what, ..self.clone() }))
     }
 
     /// Returns the finding as it is shown on a statement of a document. It mentions the line on
-    /// which a lazy import is made, or the line of the syntax that doesn't compile.
-    pub fn on(&self, severity: Severity, statement: &ImportStatement) -> Cow<'_, Finding> {
-        let shown = self.under(severity, statement.guard);
+    /// which a lazy import is made, or the line of the syntax that doesn't compile. Returns `None`
+    /// if the user has hidden it by a setting; see [`Finding::is_silenced_on`] for comments.
+    pub fn on(&self, settings: &SeveritySettings, statement: &ImportStatement) -> Option<Cow<'_, Finding>> {
+        let shown = self.under(settings, statement.guard)?;
         let (words, with_line) = match (&statement.required_syntax, statement.first_use) {
             (Some(syntax), _) if shown.what.starts_with(DOES_NOT_RUN) => {
                 (syntax.what.as_str(), format!("{} (line {})", syntax.what, syntax.line))
@@ -175,13 +175,19 @@ impl Finding {
             (_, Some(first)) => {
                 (FAILS, format!("{FAILS} when it is first used, on line {}", first.start.line + 1))
             }
-            _ => return shown,
+            _ => return Some(shown),
         };
-        Cow::Owned(Finding { what: shown.what.replacen(words, &with_line, 1), ..shown.into_owned() })
+        let what = shown.what.replacen(words, &with_line, 1);
+        Some(Cow::Owned(Finding { what, ..shown.into_owned() }))
+    }
+
+    /// Whether a comment at the statement silences the finding.
+    pub fn is_silenced_on(&self, statement: &ImportStatement) -> bool {
+        statement.ignores.covers(self.code.name())
     }
 
     /// Whether the program continues after a failed import with this guard around it.
-    fn is_survived(&self, guard: Guard) -> bool {
+    pub(super) fn is_survived(&self, guard: Guard) -> bool {
         let is_absent = || {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
@@ -236,31 +242,6 @@ pub struct Related {
     pub line: u32,
     /// What happens there.
     pub message: String,
-}
-
-/// The severity of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Severity {
-    /// The import fails.
-    Error,
-    /// The import works, but something that it uses is broken.
-    Warning,
-    /// The user should know about it.
-    Information,
-    /// Of minor interest, such as a failure that the program handles.
-    Hint,
-}
-
-impl Severity {
-    /// Returns the name in JSON and settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Information => "information",
-            Severity::Hint => "hint",
-        }
-    }
 }
 
 /// The state of an environment, as a summary of its findings.
@@ -348,12 +329,16 @@ mod tests {
     #[test]
     fn a_handled_failure_is_shown_as_a_hint() {
         let known = finding("`import pkg` will fail: b.dll is missing.");
-        let shown = known.under(Severity::Error, Guard::Handled);
+        let settings = |severity| SeveritySettings::from_iter([("missing-dll".to_owned(), severity)]);
+        let under = |severity, guard| known.under(&settings(Some(severity)), guard).unwrap().into_owned();
+        let shown = known.under(&SeveritySettings::default(), Guard::Handled).unwrap();
         assert_eq!(shown.what, "`import pkg` fails, and the program handles it: b.dll is missing.");
         assert!(shown.is_handled && shown.severity == Severity::Hint);
         // The severity that the user configured is never raised.
-        assert_eq!(known.under(Severity::Warning, Guard::None).severity, Severity::Warning);
-        assert!(known.under(Severity::Hint, Guard::Handled).is_handled);
-        assert_eq!(known.under(Severity::Error, Guard::HandledIfAbsent).severity, Severity::Error);
+        assert_eq!(under(Severity::Warning, Guard::None).severity, Severity::Warning);
+        assert_eq!(under(Severity::Warning, Guard::Handled).severity, Severity::Hint);
+        assert!(under(Severity::Hint, Guard::Handled).is_handled);
+        assert_eq!(under(Severity::Error, Guard::HandledIfAbsent).severity, Severity::Error);
+        assert_eq!(known.under(&settings(None), Guard::None), None);
     }
 }

@@ -23,6 +23,7 @@ mod program;
 mod proof;
 mod record;
 mod redistributable;
+mod severity;
 #[cfg(test)]
 mod tests;
 mod traceback;
@@ -38,13 +39,12 @@ pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, FailedLoad, chain, copies};
 pub use codes::Code;
 pub use coverage::{Coverage, Gap, NotReached};
-pub use finding::{
-    ChainLink, FAILS_AND_IS_HANDLED, Finding, Health, Related, SearchedDirectory, Severity, Winner,
-};
+pub use finding::{ChainLink, FAILS_AND_IS_HANDLED, Finding, Health, Related, SearchedDirectory, Winner};
 pub use fix::{Burden, Edit, Fix, FixEffect, FixOutcome};
 pub use import::{ALWAYS_WATCHED, Import, PackageFilter, ReportScope, program_path};
 pub use program::package;
 pub use record::{Consent, UnsavedSnapshot, record};
+pub use severity::{Severity, SeveritySettings};
 
 /// The diagnosis of one or more imports in one environment on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

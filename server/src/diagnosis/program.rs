@@ -17,8 +17,9 @@ use crate::source::{self, Name, Stmt, StmtKind, top_level};
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
 use super::coverage::Coverage;
-use super::finding::{Finding, Health, Related, Severity};
+use super::finding::{Finding, Health, Related};
 use super::import::{Import, ReportScope};
+use super::severity::Severity;
 use super::{DiagnosedPackage, Diagnosis, LoadedRuntime, old_runtime, redistributable};
 
 /// The effects of `python FILE` on the process: `sys.path` and `__file__`.

@@ -185,9 +185,8 @@ impl Health {
                 let guard = own.iter().map(|it| it.guard).min_by_key(|guard| guard.strength());
                 let shown = diagnosis.findings.iter().filter(|finding| !finding.is_note);
                 let shown = shown.filter(|finding| !is_silenced(finding));
-                findings.extend(shown.filter_map(|finding| {
-                    Some(finding.under(settings.severity_of(finding)?, guard.unwrap_or_default()))
-                }));
+                let guard = guard.unwrap_or_default();
+                findings.extend(shown.filter_map(|finding| finding.under(&settings.severity, guard)));
             }
         }
         for Imported { import, guard, ignores } in imported {
@@ -201,8 +200,7 @@ impl Health {
             packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&DiagnosedPackage>>());
             let unsilenced = diagnosis.findings.iter().filter(|finding| !finding.is_note);
             for finding in unsilenced.filter(|finding| !ignores.covers(finding.code.name())) {
-                let Some(severity) = settings.severity_of(finding) else { continue };
-                let shown = finding.under(severity, *guard);
+                let Some(shown) = finding.under(&settings.severity, *guard) else { continue };
                 // Several documents may have the same finding.
                 if !findings.contains(&shown) {
                     findings.push(shown);

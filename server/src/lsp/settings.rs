@@ -1,10 +1,8 @@
 //! The section `whydll` of the editor's settings.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use crate::diagnosis::{Code, Finding, PackageFilter, Severity};
+use crate::diagnosis::{Code, PackageFilter, Severity, SeveritySettings};
 use crate::source::top_level;
 
 /// The user's settings.
@@ -18,8 +16,8 @@ pub struct Settings {
     pub search_path: Option<String>,
     /// The packages whose imports are watched.
     pub packages: PackageFilter,
-    /// The severity of findings by the name of their code; `None` hides them.
-    pub severity: BTreeMap<String, Option<Severity>>,
+    /// The severities of findings.
+    pub severity: SeveritySettings,
     /// The log level.
     pub log_level: LogLevel,
 }
@@ -41,7 +39,7 @@ impl Default for Settings {
             host: None,
             search_path: None,
             packages: PackageFilter::Native,
-            severity: BTreeMap::new(),
+            severity: SeveritySettings::default(),
             log_level: LogLevel::Info,
         }
     }
@@ -94,22 +92,16 @@ impl Settings {
                 let is_code = |name: &str| Code::ALL.iter().any(|code| code.name() == name);
                 let known = named.iter().filter(|(code, _)| is_code(code));
                 let known = known.filter_map(|(code, level)| Some((code.clone(), severity(level)?)));
-                self.severity = known.collect();
-                (self.severity.len() == named.len()).then_some(())?;
+                let known: Vec<_> = known.collect();
+                let is_valid = known.len() == named.len();
+                self.severity = known.into_iter().collect();
+                is_valid.then_some(())?;
             }
             "logLevel" => self.log_level = log_level(value.as_str()?)?,
             // The rest of the section belongs to the editor.
             _ => {}
         }
         Some(())
-    }
-
-    /// Returns the severity of a finding, or `None` if the user has hidden it.
-    pub fn severity_of(&self, finding: &Finding) -> Option<Severity> {
-        match self.severity.get(finding.code.name()) {
-            Some(chosen) => *chosen,
-            None => Some(finding.severity),
-        }
     }
 }
 
@@ -123,14 +115,10 @@ fn strings(value: &Value) -> Option<Vec<&str>> {
 }
 
 fn severity(name: &Value) -> Option<Option<Severity>> {
-    Some(match name.as_str()? {
-        "error" => Some(Severity::Error),
-        "warning" => Some(Severity::Warning),
-        "information" => Some(Severity::Information),
-        "hint" => Some(Severity::Hint),
-        "off" => None,
-        _ => return None,
-    })
+    match name.as_str()? {
+        "off" => Some(None),
+        name => Severity::named(name).map(Some),
+    }
 }
 
 fn log_level(name: &str) -> Option<LogLevel> {

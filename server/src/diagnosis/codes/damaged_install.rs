@@ -15,8 +15,8 @@
 //! Reinstall the package. If the file disappears again, check the quarantine of the antivirus
 //! program (Windows Security: Protection history) and allow the file there first.
 
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::{list, name_of};
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Problem};
 use crate::environment::{DamagedFile, Distribution, FileState};
 use crate::host::WinPath;

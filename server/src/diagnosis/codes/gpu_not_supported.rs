@@ -25,7 +25,7 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use crate::action::Action;
-use crate::diagnosis::finding::Severity;
+use crate::diagnosis::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, gpu};
 use crate::loader::LoadFlags;
 use crate::plan::Plan;

@@ -29,9 +29,9 @@
 
 use crate::action::{Action, Command};
 use crate::cpython::CONDA_FOLDERS;
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::{list, some_of, windows_error};
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
 use crate::environment::EnvironmentKind;
 use crate::host::WinPath;

@@ -36,8 +36,8 @@ mod two_owners;
 
 use std::collections::BTreeMap;
 
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::{list, name_of};
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding};
 use crate::environment::Distribution;
 use crate::host::WinPath;

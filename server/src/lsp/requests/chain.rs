@@ -10,7 +10,7 @@ use crate::environment::Target;
 use crate::lsp::analysis;
 use crate::lsp::session::{ScopeView, Session};
 use crate::report::{Node, chain_page, chain_tree, empty_page};
-use crate::source::top_level;
+use crate::source::{Guard, top_level};
 
 /// The answer of `whydll.chain`.
 #[derive(Debug, Serialize)]
@@ -100,6 +100,7 @@ pub fn package_of(scope: &ScopeView<'_>, named: Option<String>) -> Result<String
 /// Returns the package with the most severe finding, or without findings the first watched one that
 /// is installed.
 pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
+    let severities = &scope.settings.severity;
     let mut packages: Vec<(Option<Severity>, String)> = Vec::new();
     for (_, view) in &scope.documents {
         for import in view.imports() {
@@ -120,7 +121,9 @@ pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
             continue;
         };
         if known.packages.iter().any(|package| package.path.is_some()) {
-            packages.push((known.findings.iter().map(|finding| finding.severity).min(), name.to_owned()));
+            let findings = known.findings.iter();
+            let shown = findings.filter_map(|finding| severities.severity(finding, Guard::None));
+            packages.push((shown.min(), name.to_owned()));
         }
     }
     let rank = |severity: &Option<Severity>| (severity.is_none(), *severity);

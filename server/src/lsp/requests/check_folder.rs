@@ -55,8 +55,8 @@ pub fn report(query: &FolderQuery) -> Result<String, String> {
     }
     let mut report = Report::new(&opened.environment, &opened.host, opened.assumed);
     let mut diagnoses = DiagnosisCache::new(&opened.host, &opened.environment, opened.answers.as_ref());
-    let severity = |finding: &_| settings.severity_of(finding);
-    check_programs(&mut report, &opened.host, &mut diagnoses, programs.files, &settings.packages, severity);
+    let Settings { packages, severity, .. } = settings;
+    check_programs(&mut report, &opened.host, &mut diagnoses, programs.files, packages, severity);
     let mut out = check_markdown(&report);
     let files = if files == 1 { "One file".to_owned() } else { format!("{files} files") };
     let _ = writeln!(

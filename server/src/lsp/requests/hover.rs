@@ -45,8 +45,7 @@ fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
         Ok(examined) => examined,
         Err(reason) => return format!("**{}**: {}\n", escaped(name), escaped(&reason.reason)),
     };
-    let findings = findings.into_iter().map(|(severity, finding)| finding.on(severity, import));
-    let worst = findings.min_by_key(|finding| finding.severity);
+    let worst = findings.into_iter().min_by_key(|finding| finding.severity);
     let package =
         view.diagnosis(import).and_then(|known| known.packages.iter().find(|package| package.import == name));
     let mut text = String::new();
@@ -64,7 +63,7 @@ fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
     }
     let state = match &worst {
         Some(finding) if finding.is_handled => FAILS_AND_IS_HANDLED.to_owned(),
-        Some(finding) if import.ignores.covers(finding.code.name()) => {
+        Some(finding) if finding.is_silenced_on(import) => {
             format!("{}, silenced by a comment", finding.brief())
         }
         Some(finding) => State::of(finding.severity).name().to_owned(),

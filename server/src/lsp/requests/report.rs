@@ -10,7 +10,7 @@ use std::path::Path;
 
 use tower_lsp::lsp_types::Url;
 
-use crate::diagnosis::{Finding, Import};
+use crate::diagnosis::Import;
 use crate::environment::Target;
 use crate::lsp::analysis;
 use crate::lsp::scope::path_of;
@@ -86,8 +86,12 @@ impl ReportContents {
                     self.findings.push(Located { finding, at: Some((at, import.range)) });
                 }
                 let all = view.diagnosis(import).map_or(&[][..], |known| &known.findings);
-                for note in all.iter().filter(|finding| finding.is_note && import.guard != Guard::NotRun) {
-                    self.findings.push(Located { finding: note.clone(), at: Some((at, import.range)) });
+                let notes = all.iter().filter(|finding| finding.is_note && import.guard != Guard::NotRun);
+                for note in notes.filter(|note| !note.is_silenced_on(import)) {
+                    if let Some(note) = note.on(&scope.settings.severity, import) {
+                        let finding = note.into_owned();
+                        self.findings.push(Located { finding, at: Some((at, import.range)) });
+                    }
                 }
             }
             let folder = scope.scope.path.as_deref();
@@ -120,9 +124,8 @@ impl ReportContents {
             }
             self.packages.extend(new);
             for finding in &diagnosis.findings {
-                if let Some(severity) = scope.settings.severity_of(finding) {
-                    let finding = Finding { severity, ..finding.clone() };
-                    self.findings.push(Located { finding, at: None });
+                if let Some(finding) = finding.under(&scope.settings.severity, Guard::None) {
+                    self.findings.push(Located { finding: finding.into_owned(), at: None });
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tower_lsp::lsp_types::{Diagnostic, Url};
 
 use super::Session;
-use crate::diagnosis::{Diagnosis, Finding, Severity};
+use crate::diagnosis::{Diagnosis, Finding};
 use crate::lsp::analysis::Answer;
 use crate::lsp::convert;
 use crate::lsp::document::OpenDocument;
@@ -96,14 +96,14 @@ impl<'a> DocumentView<'a> {
         self.answer?.diagnosis(&import).map(|known| &**known)
     }
 
-    /// Returns the findings on an import with their severities for the user, or `None` while an
+    /// Returns the findings on an import, also those that a comment silences, or `None` while an
     /// analysis is pending.
-    pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        let import = self.document.import_to_diagnose(import, &self.settings.packages)?;
-        let answer = self.answer.filter(|answer| answer.covers(&import))?;
-        let findings = answer.diagnosis(&import).into_iter().flat_map(|known| &known.findings);
+    pub fn known(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
+        let asked = self.document.import_to_diagnose(import, &self.settings.packages)?;
+        let answer = self.answer.filter(|answer| answer.covers(&asked))?;
+        let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
         let findings = findings.filter(|finding| !finding.is_note);
-        Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
+        Some(findings.filter_map(|finding| finding.on(&self.settings.severity, import)).collect())
     }
 
     /// Returns the findings to show on an import, considering what surrounds it and the comments
@@ -112,9 +112,9 @@ impl<'a> DocumentView<'a> {
         if import.guard == Guard::NotRun {
             return Some(Vec::new());
         }
-        let known = self.known(import)?.into_iter();
-        let known = known.filter(|(_, finding)| !import.ignores.covers(finding.code.name()));
-        Some(known.map(|(severity, finding)| finding.on(severity, import)).collect())
+        let mut shown = self.known(import)?;
+        shown.retain(|finding| !finding.is_silenced_on(import));
+        Some(shown)
     }
 
     /// Returns the findings to show in the document, each cause once, on the first import that it

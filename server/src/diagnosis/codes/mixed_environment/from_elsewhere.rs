@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding, with_version};
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::{list, name_of, some_of};
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind, Origin, PathEntry};
 use crate::host::WinPath;

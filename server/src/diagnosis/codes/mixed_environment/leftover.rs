@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding};
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::some_of;
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::Note;
 use crate::host::WinPath;

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use super::{Providers, finding, with_version};
+use crate::diagnosis::Severity;
 use crate::diagnosis::case::name_of;
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
-use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
 
