@@ -105,12 +105,9 @@ pub fn check_programs(
                     report.packages.push(package.clone());
                 }
             }
-            let found = diagnosis.findings.iter();
-            for finding in found.filter(|finding| !finding.is_silenced_on(import)) {
-                if let Some(finding) = finding.on(severity, import) {
-                    let finding = finding.into_owned();
-                    report.findings.push(Located { finding, at: Some((first + part, import.range)) });
-                }
+            for finding in diagnosis.shown_on(severity, import) {
+                let finding = finding.into_owned();
+                report.findings.push(Located { finding, at: Some((first + part, import.range)) });
             }
         }
         for (part, document) in parts.iter_mut().zip(&documents) {

@@ -28,11 +28,13 @@ mod severity;
 mod tests;
 mod traceback;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::source::STACK;
+use crate::source::{Guard, ImportStatement, STACK};
 
 pub use cache::{DiagnosisCache, DiagnosisMemo};
 pub use case::{Case, Culprit, Problem};
@@ -84,6 +86,20 @@ pub struct DiagnosedPackage {
 }
 
 impl Diagnosis {
+    /// Returns the findings that are shown on a statement of a document, with notes: those that
+    /// neither a comment nor a setting hides, if the statement is run.
+    pub fn shown_on<'a>(
+        &'a self,
+        settings: &SeveritySettings,
+        statement: &ImportStatement,
+    ) -> Vec<Cow<'a, Finding>> {
+        if statement.guard == Guard::NotRun {
+            return Vec::new();
+        }
+        let findings = self.findings.iter().filter(|finding| !finding.is_silenced_on(statement));
+        findings.filter_map(|finding| finding.on(settings, statement)).collect()
+    }
+
     /// Whether the diagnosis has fixes that haven't been simulated yet.
     pub fn is_unproven(&self) -> bool {
         let findings = self.findings.iter().filter(|finding| !finding.is_note);

@@ -81,17 +81,11 @@ impl ReportContents {
                         self.packages.push(package.clone());
                     }
                 }
-                for finding in view.findings(import).unwrap_or_default() {
+                let known = view.diagnosis(import);
+                let shown = known.map(|known| known.shown_on(&scope.settings.severity, import));
+                for finding in shown.into_iter().flatten() {
                     let finding = finding.into_owned();
                     self.findings.push(Located { finding, at: Some((at, import.range)) });
-                }
-                let all = view.diagnosis(import).map_or(&[][..], |known| &known.findings);
-                let notes = all.iter().filter(|finding| finding.is_note && import.guard != Guard::NotRun);
-                for note in notes.filter(|note| !note.is_silenced_on(import)) {
-                    if let Some(note) = note.on(&scope.settings.severity, import) {
-                        let finding = note.into_owned();
-                        self.findings.push(Located { finding, at: Some((at, import.range)) });
-                    }
                 }
             }
             let folder = scope.scope.path.as_deref();

@@ -96,24 +96,30 @@ impl<'a> DocumentView<'a> {
         self.answer?.diagnosis(&import).map(|known| &**known)
     }
 
+    /// Returns the diagnosis of an import, which is empty if there is no environment, or `None` while
+    /// an analysis is pending.
+    fn answered(&self, import: &ImportStatement) -> Option<Option<&'a Diagnosis>> {
+        let import = self.document.import_to_diagnose(import, &self.settings.packages)?;
+        let answer = self.answer.filter(|answer| answer.covers(&import))?;
+        Some(answer.diagnosis(&import).map(|known| &**known))
+    }
+
     /// Returns the findings on an import, also those that a comment silences, or `None` while an
     /// analysis is pending.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
-        let asked = self.document.import_to_diagnose(import, &self.settings.packages)?;
-        let answer = self.answer.filter(|answer| answer.covers(&asked))?;
-        let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
+        let findings = self.answered(import)?.map_or(&[][..], |known| &known.findings).iter();
         let findings = findings.filter(|finding| !finding.is_note);
         Some(findings.filter_map(|finding| finding.on(&self.settings.severity, import)).collect())
     }
 
-    /// Returns the findings to show on an import, considering what surrounds it and the comments
-    /// that silence findings. Returns `None` while an analysis is pending.
+    /// Returns the findings to show on an import, or `None` while an analysis is pending.
     pub fn findings(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
         if import.guard == Guard::NotRun {
             return Some(Vec::new());
         }
-        let mut shown = self.known(import)?;
-        shown.retain(|finding| !finding.is_silenced_on(import));
+        let known = self.answered(import)?;
+        let mut shown = known.map_or_else(Vec::new, |known| known.shown_on(&self.settings.severity, import));
+        shown.retain(|finding| !finding.is_note);
         Some(shown)
     }
 
