@@ -1,11 +1,12 @@
 //! A machine whose text files come from the input. All its other files are valid.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use whydll::host::{Entry, EntryKind, FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
-use whydll::image::{Binding, Export, FileVersion, Symbol};
-use whydll::source::{Script, lower};
+use whydll::host::facts::{Contains, ExportOf, ImageFacts, ImageOf, ModulesIn, ScriptOf, SizeOf, TextOf};
+use whydll::host::{AnyAnswer, AnyFact, Entry, EntryKind, FileError, Files, Folder, Host, WinPath};
+use whydll::image::{Export, FileVersion};
+use whydll::source::lower;
 
 /// A clean Windows with these text files.
 pub fn machine<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> Host {
@@ -42,40 +43,28 @@ impl Files for InputMachine {
         self.folders.get(path).cloned().ok_or(FileError::NotFound)
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.text(path).map(|text| text.len() as u64)
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.texts.get(path).cloned().ok_or(FileError::NotFound)
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.text(path)?;
-        Ok(Arc::new(ImageFacts { version: Some(FileVersion([3, 8, 10150, 1013])), ..ImageFacts::default() }))
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.text(path).map(|text| Arc::new(lower(&text)))
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.text(path).map(|_| Arc::default())
-    }
-
-    fn binding(&self, _: &WinPath, _: &str, _: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        Ok(Arc::default())
-    }
-
-    fn export(&self, _: &WinPath, _: &Symbol) -> Result<Option<Export>, ImageFault> {
-        Ok(None)
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.text(path).map(|content| content.contains(text))
-    }
-
-    fn instructions(&self, _: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        Ok(Arc::default())
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
+        let text = |path: &WinPath| self.texts.get(path).ok_or(FileError::NotFound);
+        fact.files().iter().try_for_each(|file| text(file).map(drop))?;
+        let usual = fact.kind().usual();
+        let fact = fact.as_any();
+        Ok(if let Some(SizeOf(path)) = fact.downcast_ref() {
+            Arc::new(text(path)?.len() as u64)
+        } else if let Some(TextOf(path)) = fact.downcast_ref() {
+            Arc::new(text(path)?.clone())
+        } else if fact.is::<ImageOf>() {
+            let version = Some(FileVersion([3, 8, 10150, 1013]));
+            Arc::new(ImageFacts { version, ..ImageFacts::default() })
+        } else if let Some(ScriptOf { file, .. }) = fact.downcast_ref() {
+            Arc::new(lower(text(file)?))
+        } else if fact.is::<ModulesIn>() {
+            Arc::new(Vec::<String>::new())
+        } else if fact.is::<ExportOf>() {
+            Arc::new(None::<Export>)
+        } else if let Some(Contains { file, string }) = fact.downcast_ref() {
+            Arc::new(text(file)?.contains(string))
+        } else {
+            usual.ok_or(FileError::NotRecorded)?
+        })
     }
 }

@@ -50,13 +50,12 @@ use crate::diagnosis::{
 };
 use crate::environment::Environment;
 use crate::host::{
-    FileError, Files, Folder, Host, HostSpec, ImageFacts, ImageFault, MachineFacts, RegisteredRuntime,
-    WinPath,
+    Answer, AnyFact, FileError, Files, Folder, Host, HostSpec, MachineFacts, RegisteredRuntime, WinPath,
 };
-use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
+use crate::image::{FileVersion, Machine};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
-use crate::source::{Document, ImportStatement, STACK, Script};
+use crate::source::{Document, ImportStatement, STACK};
 
 /// Builds the world, executes its directives, and checks their output.
 pub fn check(text: &str, expected: Expect) {
@@ -561,50 +560,9 @@ impl Files for DeniedFiles {
         self.files.folder(path)
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.may_read(path)?;
-        self.files.size(path)
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.may_read(path)?;
-        self.files.text(path)
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.may_read(path)?;
-        self.files.image(path)
-    }
-
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        self.may_read(importer)?;
-        self.may_read(exporter)?;
-        self.files.binding(importer, dll, exporter)
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        self.may_read(path)?;
-        self.files.export(path, symbol)
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.may_read(path)?;
-        self.files.contains(path, text)
-    }
-
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.may_read(path)?;
-        self.files.instructions(path)
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.may_read(path)?;
-        self.files.script(path)
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.may_read(path)?;
-        self.files.archive(path)
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        fact.files().iter().try_for_each(|file| self.may_read(file))?;
+        self.files.answer(fact)
     }
 }
 

@@ -5,7 +5,7 @@ mod launchers;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::host::MemoryFiles;
+use crate::host::{Files, MemoryFiles};
 
 const INSTALLED: &str = r"
     C:\Python38\python.exe          imports python38.dll
@@ -976,7 +976,8 @@ fn a_renamed_wheel_without_damage_is_accepted() {
     let gpu = environment.find("tensorflow-gpu").unwrap();
     assert!(gpu.record(&disk).unwrap().inconsistent);
     let expected = gpu.expected_files(&disk).unwrap();
-    assert!(expected.iter().all(|row| row.sha256.is_some() && disk.size(&row.path).ok() == row.size));
+    let files: &dyn Files = &disk;
+    assert!(expected.iter().all(|row| row.sha256.is_some() && files.size(&row.path).ok() == row.size));
 }
 
 #[test]

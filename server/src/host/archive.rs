@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::files::FileError;
+use super::fault::FileError;
 use crate::source;
 
 /// The maximum number of entries. Archives of Python modules have fewer.

@@ -3,17 +3,18 @@
 //! It is used if the machine itself isn't available. The DLLs of Windows are assumed to load; what
 //! they import isn't known and doesn't matter.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::account::PROFILE;
-use super::disk::Disk;
-use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::fact::{Answer, AnyFact, AssumedImage};
+use super::fault::FileError;
+use super::files::Files;
+use super::fingerprint::Fingerprint;
+use super::folder::{Entry, EntryKind, Folder};
 use super::path::{WinPath, fold_name};
-use super::read_set::Fingerprint;
 use super::redistributable;
-use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
-use crate::source::Script;
+use crate::image::{FileVersion, Machine};
 
 /// A clean Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +93,21 @@ impl Baseline {
     /// Whether it is Windows 10.
     pub fn is_windows_10(self) -> bool {
         self.windows == Windows::Ten
+    }
+
+    /// Returns the contents of the [`DIRECTORIES`].
+    fn system_folders(self) -> [SystemFolder; 2] {
+        static KNOWN: Mutex<BTreeMap<&str, [SystemFolder; 2]>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = known.entry(self.name).or_insert_with(|| {
+            DIRECTORIES.map(|directory| {
+                let dlls = || self.dlls(directory);
+                let machines = dlls().map(|(name, machine)| (fold_name(&name), machine)).collect();
+                let listing = Folder::new(dlls().map(|(name, _)| Entry { name, kind: EntryKind::File }));
+                SystemFolder { listing: Arc::new(listing), machines: Arc::new(machines) }
+            })
+        });
+        folders.clone()
     }
 
     /// Returns the DLLs in a directory, each with the machine for which it is built.
@@ -210,8 +226,8 @@ const DRIVER: &str = ".drv";
 const OTHER_SUFFIXES: [&str; 2] = ["bthprops.cpl", "irprops.cpl"];
 
 /// The system directories of a clean Windows, on top of the files of `rest`.
-pub struct BaselineFiles<F> {
-    rest: F,
+pub struct BaselineFiles {
+    rest: Arc<dyn Files>,
     folders: HashMap<String, SystemFolder>,
     version: FileVersion,
 }
@@ -223,32 +239,31 @@ struct SystemFolder {
     machines: Arc<HashMap<String, Machine>>,
 }
 
-impl<F: Files> BaselineFiles<F> {
+impl BaselineFiles {
     /// Puts the system directories of `baseline` below `windows` (`C:\Windows`), on top of `rest`.
-    pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
-        let folders = DIRECTORIES.map(|directory| {
-            let dlls = || baseline.dlls(directory);
-            let machines = dlls().map(|(name, machine)| (fold_name(&name), machine)).collect();
-            let listing = Folder::new(dlls().map(|(name, _)| Entry { name, kind: EntryKind::File }));
-            let folder = SystemFolder { listing: Arc::new(listing), machines: Arc::new(machines) };
-            (windows.join(directory.name()).key(), folder)
-        });
+    pub fn new(baseline: Baseline, windows: &WinPath, rest: Arc<dyn Files>) -> BaselineFiles {
+        let names = DIRECTORIES.map(|directory| windows.join(directory.name()).key());
+        let folders = names.into_iter().zip(baseline.system_folders()).collect();
         let mut version = FileVersion([10, 0, 0, 0]);
         for (part, number) in version.0.iter_mut().zip(baseline.version().split('.')) {
             *part = number.parse().unwrap_or_default();
         }
-        BaselineFiles { rest, folders: folders.into(), version }
+        BaselineFiles { rest, folders, version }
     }
 
     fn system_folder(&self, path: &WinPath) -> Option<&SystemFolder> {
         self.folders.get(&path.key())
     }
 
-    /// Returns the machine of a system DLL, or `None` if `path` isn't in a system directory.
-    fn system_image(&self, path: &WinPath) -> Option<Result<Machine, FileError>> {
+    /// Returns what is known of a system DLL, or `None` if `path` isn't in a system directory.
+    fn system_image(&self, path: &WinPath) -> Option<Result<AssumedImage, FileError>> {
         let folder = self.system_folder(&path.parent()?)?;
-        let machine = folder.machines.get(&fold_name(path.file_name()));
-        Some(machine.copied().ok_or(FileError::NotFound))
+        let Some(machine) = folder.machines.get(&fold_name(path.file_name())) else {
+            return Some(Err(FileError::NotFound));
+        };
+        let is_redistributable = redistributable::contains(path.file_name());
+        let version = if is_redistributable { redistributable::NEWEST } else { self.version };
+        Some(Ok(AssumedImage { machine: *machine, version: Some(version), size: None }))
     }
 }
 
@@ -260,7 +275,7 @@ fn profile_folder(path: &WinPath) -> Option<Arc<Folder>> {
     Some(Arc::new(Folder::new(entries)))
 }
 
-impl<F: Files> Files for BaselineFiles<F> {
+impl Files for BaselineFiles {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         match self.system_folder(path) {
             Some(folder) => Ok(folder.listing.clone()),
@@ -271,66 +286,13 @@ impl<F: Files> Files for BaselineFiles<F> {
         }
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.rest.size(path)
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.rest.text(path)
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        match self.system_image(path) {
-            None => self.rest.image(path),
-            Some(machine) => {
-                let is_redistributable = redistributable::contains(path.file_name());
-                Ok(Arc::new(ImageFacts {
-                    machine: machine?,
-                    version: Some(if is_redistributable { redistributable::NEWEST } else { self.version }),
-                    ..ImageFacts::default()
-                }))
-            }
-        }
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.rest.script(path)
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.rest.archive(path)
-    }
-
-    /// Returns an empty binding for system DLLs: only their names are known, so they are assumed to
-    /// export everything.
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        match self.system_image(exporter).or_else(|| self.system_image(importer)) {
-            None => self.rest.binding(importer, dll, exporter),
-            Some(found) => Ok(found.map(|_| Arc::default())?),
-        }
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        match self.system_image(path) {
-            None => self.rest.export(path, symbol),
-            Some(found) => Ok(found.map(|_| Some(Export::Address(0)))?),
-        }
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        match self.system_image(path) {
-            None => self.rest.contains(path, text),
-            Some(found) => found.map(|_| false),
-        }
-    }
-
-    /// Returns no instruction sets for system DLLs, because Windows runs on every processor that it
-    /// starts on.
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        match self.system_image(path) {
-            None => self.rest.instructions(path),
-            Some(found) => Ok(found.map(|_| Arc::default())?),
-        }
+    /// Only the names of system DLLs are known, so they are assumed to export everything and to need
+    /// nothing.
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        let system_image = fact.files().iter().rev().find_map(|file| self.system_image(file));
+        let Some(image) = system_image.transpose()? else { return self.rest.answer(fact) };
+        let contains = |file: &WinPath, string: &str| self.rest.contains(file, string).unwrap_or(true);
+        fact.of_assumed_image(&image, &contains).map_or_else(|| self.rest.answer(fact), Ok)
     }
 
     fn fingerprint(&self, path: &WinPath) -> Fingerprint {
@@ -339,14 +301,5 @@ impl<F: Files> Files for BaselineFiles<F> {
             Some(Ok(_)) => Fingerprint::BuiltIn,
             Some(Err(error)) => Fingerprint::Error(error),
         }
-    }
-
-    fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
-        let BaselineFiles { folders, version, .. } = self;
-        Some(Arc::new(BaselineFiles { rest: disk.clone(), folders: folders.clone(), version: *version }))
-    }
-
-    fn modules_read(&self) -> u64 {
-        self.rest.modules_read()
     }
 }

@@ -34,10 +34,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::fact::{Answer, AnyFact};
+use super::facts::{Contains, ExportOf, ImageFacts, ImageOf, ModulesIn, ScriptOf, SizeOf, TextOf};
+use super::fault::FileError;
+use super::files::Files;
+use super::folder::{Entry, EntryKind, Folder};
 use super::path::WinPath;
-use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Symbol};
-use crate::source::Script;
+use crate::image::{Export, FileVersion, ImageError, Machine, Symbol};
+use crate::source::{lower, lower_part};
 
 /// A disk that exists only in memory.
 #[derive(Debug, Default, Clone)]
@@ -213,6 +217,12 @@ impl MemoryFiles {
     }
 }
 
+impl MemoryFiles {
+    fn source(&self, path: &WinPath) -> Result<&str, FileError> {
+        Ok(self.file(path)?.text.as_deref().unwrap_or_default())
+    }
+}
+
 impl Files for MemoryFiles {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         if self.denied.contains(path) {
@@ -225,55 +235,45 @@ impl Files for MemoryFiles {
         }
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        let file = self.file(path)?;
-        let of_text = file.text.as_ref().map_or(1000, |text| text.len() as u64);
-        Ok(file.size.unwrap_or(of_text))
+    /// Images have no other contents than their description, so that the answer to any other
+    /// question is the usual one.
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        let usual = fact.kind().usual();
+        let fact = fact.as_any();
+        if let Some(SizeOf(path)) = fact.downcast_ref() {
+            let file = self.file(path)?;
+            let of_text = file.text.as_ref().map_or(1000, |text| text.len() as u64);
+            Ok(Arc::new(file.size.unwrap_or(of_text)))
+        } else if let Some(TextOf(path)) = fact.downcast_ref() {
+            Ok(Arc::new(Arc::<str>::from(self.source(path)?)))
+        } else if let Some(ImageOf(path)) = fact.downcast_ref() {
+            Ok(Arc::new(self.file(path)?.image.clone()?))
+        } else if let Some(ScriptOf { file, part }) = fact.downcast_ref() {
+            let source = self.source(file)?;
+            Ok(Arc::new(part.map_or_else(|| lower(source), |part| lower_part(source, part))))
+        } else if let Some(ModulesIn(path)) = fact.downcast_ref() {
+            let archive = self.file(path)?.archive.clone();
+            Ok(Arc::new(archive.ok_or_else(|| FileError::BadArchive("not one in this test".into()))?))
+        } else if let Some(ExportOf { file, symbol }) = fact.downcast_ref() {
+            Ok(Arc::new(self.file(file)?.export(symbol)))
+        } else if let Some(Contains { file, string }) = fact.downcast_ref() {
+            Ok(Arc::new(self.source(file)?.contains(string)))
+        } else {
+            usual.ok_or_else(|| FileError::NotRecorded.into())
+        }
     }
+}
 
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        Ok(Arc::from(self.file(path)?.text.as_deref().unwrap_or_default()))
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        Ok(Arc::new(self.file(path)?.image.clone()?))
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        Ok(Arc::new(match path.as_part() {
-            Some((module, span)) => crate::source::lower_part(&self.text(&module)?, span),
-            None => crate::source::lower(&self.text(path)?),
-        }))
-    }
-
-    /// Returns an empty binding: these images import no symbols.
-    fn binding(&self, _: &WinPath, _: &str, _: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        Ok(Arc::default())
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        let Symbol::Name(name) = symbol else { return Ok(None) };
-        let exports = self.file(path)?.exports.iter();
-        let mut exports = exports.map(|export| export.split_once('=').unwrap_or((export, "")));
-        Ok(exports.find(|(exported, _)| exported == name).map(|(_, to)| match to.rsplit_once('.') {
+impl File {
+    fn export(&self, symbol: &Symbol) -> Option<Export> {
+        let Symbol::Name(name) = symbol else { return None };
+        let mut exports = self.exports.iter().map(|export| export.split_once('=').unwrap_or((export, "")));
+        exports.find(|(exported, _)| exported == name).map(|(_, to)| match to.rsplit_once('.') {
             Some((dll, symbol)) => {
                 Export::Forward { dll: dll.to_owned(), symbol: Symbol::Name(symbol.to_owned()) }
             }
             None => Export::Address(0),
-        }))
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        Ok(self.text(path)?.contains(text))
-    }
-
-    fn instructions(&self, _: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        Ok(Arc::default())
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        let archive = self.file(path)?.archive.clone();
-        archive.map(Arc::new).ok_or_else(|| FileError::BadArchive("not one in this test".into()))
+        })
     }
 }
 
@@ -314,17 +314,18 @@ fn a_disk_matches_its_description() {
         C:\Secret\            denied
         ",
     );
+    let files: &dyn Files = &disk;
     let names = |path: &str| {
         let folder = disk.folder(&path.into()).unwrap();
         folder.entries().iter().map(|e| e.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(r"c:\"), ["Empty", "Py 3", "Secret"]);
     assert_eq!(names(r"c:/py 3"), ["bad.dll", "note.txt", "python.exe"]);
-    let image = disk.image(&r"C:\PY 3\PYTHON.EXE".into()).unwrap();
+    let image = files.image(&r"C:\PY 3\PYTHON.EXE".into()).unwrap();
     assert_eq!((image.machine, image.linker, image.imports.len()), (Machine::X86, (14, 16), 2));
-    assert_eq!(&*disk.text(&r"C:\Py 3\note.txt".into()).unwrap(), "one\n\n  two\n");
-    assert!(disk.image(&r"C:\Py 3\bad.dll".into()).is_err());
-    assert_eq!(disk.size(&r"C:\Py 3\bad.dll".into()), Ok(7));
+    assert_eq!(&*files.text(&r"C:\Py 3\note.txt".into()).unwrap(), "one\n\n  two\n");
+    assert!(files.image(&r"C:\Py 3\bad.dll".into()).is_err());
+    assert_eq!(files.size(&r"C:\Py 3\bad.dll".into()), Ok(7));
     assert_eq!(disk.folder(&r"C:\Secret".into()), Err(FileError::AccessDenied));
     let less = disk.clone().without(r"C:\Py 3\bad.dll").and(r"C:\Py 3\new.dll");
     assert!(less.is_file(&r"C:\py 3\NEW.dll".into()) && !less.is_file(&r"C:\Py 3\bad.dll".into()));

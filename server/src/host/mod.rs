@@ -11,13 +11,19 @@ mod archive;
 mod baseline;
 mod cache;
 mod disk;
+mod fact;
+pub mod facts;
+mod fault;
 mod files;
+mod fingerprint;
+mod folder;
 mod known_dlls;
 #[cfg(windows)]
 mod live;
 mod map;
 #[cfg(test)]
 mod memory;
+mod native_files;
 mod overlay;
 mod path;
 mod read_set;
@@ -42,14 +48,20 @@ pub use account::{is_always_set, profile_of};
 pub use answer_cache::{AnswerCache, Question};
 pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles, is_of_windows};
-pub use cache::{FactCache, Stamp};
+pub use cache::FactCache;
 pub use disk::Disk;
-pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, is_native};
+pub use fact::{Answer, AnyFact, AssumedImage, Fact, FactKey, FactKind};
+pub use facts::{DllNames, ImageFacts};
+pub use fault::{FileError, ImageFault};
+pub use files::Files;
+pub use fingerprint::{Fingerprint, Stamp};
+pub use folder::{Entry, EntryKind, Folder, is_native};
 #[cfg(test)]
 pub use memory::MemoryFiles;
+pub use native_files::NativeFiles;
 pub use overlay::{Change, Overlay};
 pub use path::{WinPath, fold_name, path_directories};
-pub use read_set::{Fingerprint, ReadSet};
+pub use read_set::ReadSet;
 pub use read_tracker::{CancellationToken, Cancelled, ReadTracker};
 pub use registered_pythons::{RegisteredPython, Registration};
 pub use running::{MachineFacts, RegisteredRuntime};
@@ -246,7 +258,7 @@ impl Host {
         let disk = Arc::new(Disk::with_drive(drive, cache));
         let windows_directory = WinPath::new(r"C:\Windows");
         let system = readable_system_directory(&windows_directory, &disk, &folder.display().to_string())?;
-        let kernel = disk.image(&system.join("kernel32.dll"));
+        let kernel = (&*disk as &dyn Files).image(&system.join("kernel32.dll"));
         let machine = match kernel.as_ref().map_or(Machine::X64, |image| image.machine) {
             // On ARM64, kernel32.dll also serves x64 processes.
             Machine::Arm64X => Machine::Arm64,
@@ -323,7 +335,21 @@ impl Host {
     /// isn't on a disk.
     pub fn with_cache(&self, cache: Arc<FactCache>) -> Option<Host> {
         let disk = Arc::new(self.disk.as_ref()?.with_cache(cache));
-        Some(Host { files: self.files.on(&disk)?, disk: Some(disk), ..self.clone() })
+        let files: Arc<dyn Files> = match &self.kind {
+            HostKind::Baseline(name) => {
+                let baseline = Baseline::named(name)?;
+                Arc::new(BaselineFiles::new(baseline, &self.windows_directory, disk.clone()))
+            }
+            _ => disk.clone(),
+        };
+        Some(Host { files, disk: Some(disk), ..self.clone() })
+    }
+
+    /// Returns the files without read tracking, recording, and changes, for reading ahead: it only
+    /// fills caches, so what it reads doesn't influence any result. Returns `None` if the machine
+    /// isn't on a disk.
+    pub fn untracked(&self) -> Option<Arc<Disk>> {
+        self.disk.clone()
     }
 
     /// Returns everything besides the files that decides an answer about this machine, as bytes

@@ -1,7 +1,6 @@
 //! A machine as it would be after a change. Nothing is written; only the answers about files
 //! differ.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,11 +8,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::Host;
-use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::fact::{Answer, AnyFact, AssumedImage};
+use super::fault::{FileError, ImageFault};
+use super::files::Files;
+use super::fingerprint::Fingerprint;
+use super::folder::{Entry, EntryKind, Folder};
 use super::path::WinPath;
-use super::read_set::Fingerprint;
-use crate::image::{Binding, CONSTEXPR_MUTEX, Export, FileVersion, Machine, Symbol};
-use crate::source::Script;
+use crate::image::{FileVersion, Machine};
 
 /// The change of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,52 +94,22 @@ impl Overlay {
         self.is_incomplete.load(Ordering::Relaxed)
     }
 
-    fn unknown<T>(&self) -> Result<T, FileError> {
+    /// Marks this value as incomplete.
+    fn unknown(&self) -> FileError {
         self.is_incomplete.store(true, Ordering::Relaxed);
-        Err(FileError::NotRecorded)
+        FileError::NotRecorded
     }
 
     /// Returns the answer, and marks this value as incomplete if the answer isn't recorded.
-    fn checked<T>(&self, answer: Result<T, FileError>) -> Result<T, FileError> {
+    fn checked(&self, answer: Answer) -> Answer {
         match answer {
-            Err(FileError::NotRecorded) => self.unknown(),
-            answer => answer,
-        }
-    }
-
-    fn checked_image<T>(&self, answer: Result<T, ImageFault>) -> Result<T, ImageFault> {
-        match answer {
-            Err(ImageFault::File(FileError::NotRecorded)) => Ok(self.unknown()?),
+            Err(ImageFault::File(FileError::NotRecorded)) => Err(self.unknown().into()),
             answer => answer,
         }
     }
 
     fn change(&self, path: &WinPath) -> Option<&Change> {
         if self.changes.is_empty() { None } else { self.changes.get(path) }
-    }
-
-    /// Returns the file that has the contents of `path`, or `None` if only the change describes
-    /// them.
-    fn source<'p>(&'p self, path: &'p WinPath) -> Result<Option<&'p WinPath>, FileError> {
-        match self.change(path) {
-            None => Ok(Some(path)),
-            Some(Change::CopyOf(source)) => Ok(Some(source)),
-            Some(Change::Gone) => Err(FileError::NotFound),
-            Some(Change::Unread) => self.unknown(),
-            Some(Change::Image { .. }) => Ok(None),
-        }
-    }
-
-    /// Whether code that locks a `std::mutex` may run with a runtime that a change adds and that is
-    /// too old for it, see [`Binding::between`]. Which locks are taken at the start is only known
-    /// if both files exist.
-    fn may_crash_in(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> bool {
-        let Some(Change::Image { version: Some(version), .. }) = self.change(exporter) else { return false };
-        let contains = |symbol: &str| self.rest.contains(importer, symbol).unwrap_or(true);
-        *version < CONSTEXPR_MUTEX
-            && dll.eq_ignore_ascii_case("msvcp140.dll")
-            && contains("_Mtx_lock\0")
-            && !contains("_Mtx_init_in_situ\0")
     }
 
     /// Whether everything in a directory is removed. Python's compiled modules are removed with
@@ -169,7 +140,10 @@ impl Files for Overlay {
         if self.change(path) == Some(&Change::Gone) {
             return Err(FileError::NotFound);
         }
-        let listed = self.checked(self.rest.folder(path));
+        let listed = match self.rest.folder(path) {
+            Err(FileError::NotRecorded) => Err(self.unknown()),
+            listed => listed,
+        };
         let names = self.names.get(path).map(Vec::as_slice).unwrap_or_default();
         let has_additions = has_additions(names);
         if !has_additions && !self.above_removed.contains(path) {
@@ -193,85 +167,32 @@ impl Files for Overlay {
         Ok(Arc::new(Folder::new(listing.unordered().filter(stays).cloned().chain(new))))
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        match self.change(path) {
-            Some(Change::Image { size, .. }) => Ok(*size),
-            _ => match self.source(path)? {
-                Some(source) => self.checked(self.rest.size(source)),
-                None => self.unknown(),
-            },
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        if self.changes.is_empty() {
+            return self.checked(self.rest.answer(fact));
         }
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        match self.source(path)? {
-            Some(source) => self.checked(self.rest.text(source)),
-            None => self.unknown(),
-        }
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        if let Some(Change::Image { machine, version, size }) = self.change(path) {
-            let (machine, version, size) = (*machine, *version, *size);
-            return Ok(Arc::new(ImageFacts { machine, version, size, ..ImageFacts::default() }));
-        }
-        let source = self.source(path)?.unwrap_or(path);
-        self.checked_image(self.rest.image(source))
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        let part = path.as_part();
-        let module = part.as_ref().map_or(path, |(module, _)| module);
-        match self.source(module)? {
-            Some(source) if source == module => self.checked(self.rest.script(path)),
-            Some(source) => match &part {
-                Some((_, place)) => self.checked(self.rest.script(&source.with_part(*place))),
-                None => self.checked(self.rest.script(source)),
-            },
-            None => self.unknown(),
-        }
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        match self.source(path)? {
-            Some(source) => self.checked(self.rest.archive(source)),
-            None => self.unknown(),
-        }
-    }
-
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        match (self.source(importer)?, self.source(exporter)?) {
-            (Some(importer), Some(exporter)) => {
-                self.checked_image(self.rest.binding(importer, dll, exporter))
-            }
-            (Some(importer), None) => {
-                if self.may_crash_in(importer, dll, exporter) {
-                    return Ok(self.unknown()?);
+        let mut sources = Vec::new();
+        let mut assumed = None;
+        for file in fact.files() {
+            sources.push(match self.changes.get(file) {
+                Some(Change::Gone) => return Err(FileError::NotFound.into()),
+                Some(Change::Unread) => return Err(self.unknown().into()),
+                Some(Change::CopyOf(source)) => source.clone(),
+                Some(Change::Image { machine, version, size }) => {
+                    assumed = Some(AssumedImage { machine: *machine, version: *version, size: Some(*size) });
+                    file.clone()
                 }
-                Ok(Arc::default())
+                None => file.clone(),
+            });
+        }
+        let fact = fact.about(sources);
+        match assumed {
+            Some(image) => {
+                let contains =
+                    |file: &WinPath, string: &str| self.rest.contains(file, string).unwrap_or(true);
+                fact.of_assumed_image(&image, &contains).ok_or_else(|| self.unknown().into())
             }
-            (None, _) => Ok(Arc::default()),
-        }
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        match self.source(path)? {
-            Some(source) => self.checked_image(self.rest.export(source, symbol)),
-            None => Ok(Some(Export::Address(0))),
-        }
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        match self.source(path)? {
-            Some(source) => self.checked(self.rest.contains(source, text)),
-            None => Ok(false),
-        }
-    }
-
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        match self.source(path)? {
-            Some(source) => self.checked_image(self.rest.instructions(source)),
-            None => Ok(Arc::default()),
+            None => self.checked(self.rest.answer(&*fact)),
         }
     }
 
@@ -279,13 +200,5 @@ impl Files for Overlay {
     /// read through them is cached.
     fn fingerprint(&self, _: &WinPath) -> Fingerprint {
         Fingerprint::Unavailable
-    }
-
-    fn untracked(&self) -> Option<Arc<dyn Files>> {
-        Some(self.rest.untracked().unwrap_or_else(|| self.rest.clone()))
-    }
-
-    fn modules_read(&self) -> u64 {
-        self.rest.modules_read()
     }
 }

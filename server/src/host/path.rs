@@ -145,6 +145,13 @@ impl WinPath {
         Some((archive, inside))
     }
 
+    /// Returns the file on disk that contains this path: the zip archive that it leads into, if
+    /// there is one, or else the path itself.
+    pub(super) fn container(&self, is_file: impl Fn(&WinPath) -> bool) -> WinPath {
+        let archive = self.in_archive().map(|(archive, _)| archive);
+        archive.filter(is_file).unwrap_or_else(|| self.clone())
+    }
+
     /// Whether it is a Windows path that, with the NUL at its end, exceeds `MAX_PATH` characters
     /// (Microsoft, "Maximum Path Length Limitation").
     pub fn is_long(&self) -> bool {

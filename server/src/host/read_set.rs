@@ -7,47 +7,15 @@
 //! lacks the name, or as the directory that doesn't exist.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::cache::Stamp;
-use super::files::{FileError, Files, Folder};
+use super::fault::FileError;
+use super::files::Files;
+use super::fingerprint::{Fingerprint, of_listing};
 use super::path::{WinPath, fold_name};
-
-/// The recorded state of a file or directory. As long as it is the same, so is the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fingerprint {
-    /// The size and time of a readable file.
-    Stamp(Stamp),
-    /// The size and time of a file that changed a moment ago. If the file system's times are
-    /// coarse, its next change may leave the same stamp. This is enough for a file that is also
-    /// watched, but not for a later comparison.
-    Recent(Stamp),
-    /// A hash of the names and kinds in a directory. Its time isn't used, because not every file
-    /// system maintains it.
-    Listing(u64),
-    /// The error of the access, most often that the file doesn't exist.
-    Error(FileError),
-    /// The file is part of WhyDLL.
-    BuiltIn,
-    /// No state could be recorded: the file is unreadable or locked, or its source has no stamps.
-    Unavailable,
-}
-
-impl Fingerprint {
-    fn still_holds(&self, now: &Fingerprint) -> bool {
-        match (self, now) {
-            (
-                Fingerprint::Stamp(then) | Fingerprint::Recent(then),
-                Fingerprint::Stamp(now) | Fingerprint::Recent(now),
-            ) => then == now,
-            _ => self == now,
-        }
-    }
-}
 
 /// A read set: the directories that were listed and the files that were accessed, each with its
 /// fingerprint.
@@ -249,23 +217,4 @@ impl ReadFolder {
     fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
         self.listing.iter().chain(self.files.iter().map(|(_, fingerprint)| fingerprint))
     }
-}
-
-/// Returns the fingerprint of a directory listing.
-pub(super) fn of_listing(folder: &Result<std::sync::Arc<Folder>, FileError>) -> Fingerprint {
-    match folder {
-        Ok(folder) => Fingerprint::Listing(sum(folder)),
-        Err(error) => Fingerprint::Error(error.clone()),
-    }
-}
-
-/// Returns a hash that doesn't depend on the order of the entries.
-fn sum(folder: &Folder) -> u64 {
-    let of_entry = |entry: &super::Entry| {
-        let mut hasher = DefaultHasher::new();
-        (entry.kind as u8).hash(&mut hasher);
-        entry.name.hash(&mut hasher);
-        hasher.finish()
-    };
-    folder.unordered().map(of_entry).fold(folder.unordered().count() as u64, u64::wrapping_add)
 }

@@ -1,17 +1,18 @@
 //! Files that record every access, with a fingerprint of each answer.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use super::files::{FileError, Files, Folder, ImageFacts, ImageFault};
+use super::Host;
+use super::fact::{Answer, AnyFact};
+use super::fault::{FileError, ImageFault};
+use super::files::Files;
+use super::fingerprint::{Fingerprint, of_listing};
+use super::folder::Folder;
 use super::path::WinPath;
-use super::read_set::{self, Fingerprint, ReadSet};
-use super::{Disk, Host};
-use crate::image::{Binding, Export, Symbol};
-use crate::source::Script;
+use super::read_set::ReadSet;
 
 /// A token that cancels a computation whose result isn't needed any more.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +64,7 @@ impl ReadTracker {
     /// Returns what was read so far.
     pub fn read_set(&self) -> ReadSet {
         let folders = lock(&self.folders);
-        let listings = folders.iter().map(|(path, folder)| (path.clone(), read_set::of_listing(folder)));
+        let listings = folders.iter().map(|(path, folder)| (path.clone(), of_listing(folder)));
         let fingerprints = lock(&self.fingerprints);
         ReadSet::of(
             listings,
@@ -76,47 +77,22 @@ impl ReadTracker {
             std::panic::resume_unwind(Box::new(Cancelled));
         }
     }
-
-    /// Calls `ask` and records the file's fingerprint. The fingerprint is taken first: if the file
-    /// changes in between, the old fingerprint won't match later.
-    fn record<T, E>(
-        &self,
-        path: &WinPath,
-        ask: impl FnOnce(&dyn Files) -> Result<T, E>,
-        of_file: fn(&E) -> Option<&FileError>,
-    ) -> Result<T, E> {
-        self.check_cancelled();
-        // The contents of an archive change with the archive.
-        let archive = path.in_archive().filter(|(archive, _)| self.files.is_file(archive));
-        let path = archive.as_ref().map_or(path, |(archive, _)| archive);
-        let known = lock(&self.fingerprints).get(path).cloned();
-        let mut fingerprint = known.clone().unwrap_or_else(|| self.files.fingerprint(path));
-        let answer = ask(&*self.files);
-        let agrees = match (&fingerprint, answer.as_ref().map_err(of_file)) {
-            (Fingerprint::Error(expected), Err(Some(error))) => expected == error,
-            (Fingerprint::Error(_), _) => false,
-            // The file could be read: this is an answer, or an error about its size or contents.
-            (_, Ok(_) | Err(None)) => true,
-            (_, Err(Some(FileError::TooLarge(_) | FileError::BadArchive(_) | FileError::BadModule(_)))) => {
-                true
-            }
-            (_, Err(Some(_))) => false,
-        };
-        if !agrees {
-            fingerprint = Fingerprint::Unavailable;
-        }
-        if known.as_ref() != Some(&fingerprint) {
-            lock(&self.fingerprints).insert(path.clone(), fingerprint);
-        }
-        answer
-    }
 }
 
-/// Returns the error if the file itself could not be read, as opposed to not being an image.
-fn of_file(fault: &ImageFault) -> Option<&FileError> {
-    match fault {
-        ImageFault::File(error) => Some(error),
-        ImageFault::Image(_) => None,
+/// Whether the fingerprint of a file agrees with an answer about it.
+fn agrees(fingerprint: &Fingerprint, answer: &Answer) -> bool {
+    let error = match answer {
+        Err(ImageFault::File(error)) => Some(error),
+        // The file could be read.
+        Ok(_) | Err(ImageFault::Image(_)) => None,
+    };
+    match (fingerprint, error) {
+        (Fingerprint::Error(expected), Some(error)) => expected == error,
+        (Fingerprint::Error(_), None) => false,
+        (_, None) => true,
+        // The error is about its size or contents.
+        (_, Some(FileError::TooLarge(_) | FileError::BadArchive(_) | FileError::BadModule(_))) => true,
+        (_, Some(_)) => false,
     }
 }
 
@@ -135,43 +111,28 @@ impl Files for ReadTracker {
         folder
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.record(path, |files| files.size(path), |error| Some(error))
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.record(path, |files| files.text(path), |error| Some(error))
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.record(path, |files| files.image(path), of_file)
-    }
-
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        let of_exporter = |files: &dyn Files| files.binding(importer, dll, exporter);
-        self.record(importer, |_| self.record(exporter, of_exporter, of_file), of_file)
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        self.record(path, |files| files.export(path, symbol), of_file)
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        let part = path.as_part();
-        let module = part.as_ref().map_or(path, |(module, _)| module);
-        self.record(module, |files| files.script(path), |error| Some(error))
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.record(path, |files| files.archive(path), |error| Some(error))
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.record(path, |files| files.contains(path, text), |error| Some(error))
-    }
-
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.record(path, |files| files.instructions(path), of_file)
+    /// Records the fingerprints of the files, which are taken first: if a file changes in between,
+    /// the old fingerprint won't match later.
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        self.check_cancelled();
+        let files = fact.files().iter().map(|file| {
+            // The contents of an archive change with the archive.
+            let file = file.container(|archive| self.files.is_file(archive));
+            let known = lock(&self.fingerprints).get(&file).cloned();
+            let fingerprint = known.clone().unwrap_or_else(|| self.files.fingerprint(&file));
+            (file, known, fingerprint)
+        });
+        let files: Vec<_> = files.collect();
+        let answer = self.files.answer(fact);
+        for (file, known, mut fingerprint) in files {
+            if !agrees(&fingerprint, &answer) {
+                fingerprint = Fingerprint::Unavailable;
+            }
+            if known.as_ref() != Some(&fingerprint) {
+                lock(&self.fingerprints).insert(file, fingerprint);
+            }
+        }
+        answer
     }
 
     /// Records this access too, so that a cached result has the same read set as a computed one.
@@ -182,18 +143,6 @@ impl Files for ReadTracker {
             let fingerprint = self.files.fingerprint(path);
             lock(&self.fingerprints).entry(path.clone()).or_insert(fingerprint).clone()
         })
-    }
-
-    fn untracked(&self) -> Option<Arc<dyn Files>> {
-        Some(self.files.untracked().unwrap_or_else(|| self.files.clone()))
-    }
-
-    fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
-        self.files.on(disk)
-    }
-
-    fn modules_read(&self) -> u64 {
-        self.files.modules_read()
     }
 }
 

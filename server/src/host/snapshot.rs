@@ -4,6 +4,7 @@
 //! any system gives the same answers, and therefore the same findings.
 
 mod essence;
+mod facts;
 mod finished;
 mod notation;
 mod recording;
@@ -11,22 +12,25 @@ mod redactor;
 mod secrets;
 mod users;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use lzma_rust2::XzReader;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::fact::{Answer, AnyFact, AnyValue};
+use super::facts::ScriptOf;
+use super::fault::FileError;
+use super::files::Files;
+use super::folder::{EntryKind, Folder};
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, MachineFacts, RegisteredPython};
-use crate::image::{Binding, Export, Machine, Symbol};
-use crate::source::{Script, placeholders};
+use crate::image::Machine;
+use crate::source::placeholders;
+use facts::Facts;
 pub use finished::{FinishedSnapshot, SnapshotContents};
 use notation::Notated;
 pub use recording::{Recorder, Recording};
@@ -77,65 +81,6 @@ struct Snapshot<M> {
     /// The index into `modules` by path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     facts: Facts,
-}
-
-/// The recorded answers, by path.
-#[derive(Default, Clone, Serialize, Deserialize)]
-struct Facts {
-    /// The kinds of paths whose directories were not listed.
-    #[serde(default)]
-    kinds: BTreeMap<WinPath, Option<EntryKind>>,
-    folders: BTreeMap<WinPath, Result<Listing, FileError>>,
-    sizes: BTreeMap<WinPath, Result<u64, FileError>>,
-    texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
-    images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
-    /// By importer, imported name, and exporter. Bindings in which every symbol is found are left
-    /// out.
-    #[serde(default)]
-    bindings: BTreeMap<String, Result<Arc<Binding>, ImageFault>>,
-    /// By image and symbol.
-    #[serde(default)]
-    exports: BTreeMap<String, Result<Option<Export>, ImageFault>>,
-    /// By file and string. Strings that the file doesn't contain are left out.
-    #[serde(default)]
-    held: BTreeMap<String, Result<bool, FileError>>,
-    /// Images that need no particular instructions are left out.
-    #[serde(default)]
-    instructions: BTreeMap<WinPath, Result<Arc<BTreeSet<String>>, ImageFault>>,
-    #[serde(skip)]
-    scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
-    archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
-}
-
-/// A directory listing, stored as the names of its directories and those of its files.
-#[derive(Clone)]
-struct Listing(Arc<Folder>);
-
-impl Serialize for Listing {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries = self.0.entries();
-        let names = |kind| -> Vec<&str> {
-            entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.name.as_str()).collect()
-        };
-        (names(EntryKind::Folder), names(EntryKind::File)).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Listing {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listing, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        // Version 1 of the format stored it with named fields.
-        if value.is_object() {
-            return serde_json::from_value(value)
-                .map(|folder| Listing(Arc::new(folder)))
-                .map_err(D::Error::custom);
-        }
-        let (folders, files): (Vec<String>, Vec<String>) =
-            serde_json::from_value(value).map_err(D::Error::custom)?;
-        let entries = |names: Vec<String>, kind| names.into_iter().map(move |name| Entry { name, kind });
-        let entries = entries(folders, EntryKind::Folder).chain(entries(files, EntryKind::File));
-        Ok(Listing(Arc::new(Folder::new(entries))))
-    }
 }
 
 /// The reason why a snapshot cannot be replayed or written.
@@ -235,11 +180,11 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         let script = match module {
             Ok(number) => {
                 let module = snapshot.modules.get(number);
-                Ok(module.ok_or_else(|| damaged(format!("no module {number}")))?.0.clone())
+                Ok(module.ok_or_else(|| damaged(format!("no module {number}")))?.0.clone() as AnyValue)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
-        facts.scripts.insert(path, script);
+        facts.insert(ScriptOf::at(&path).key(), script);
     }
     Ok(Host {
         kind: HostKind::Snapshot { is_exact: !snapshot.is_inexact },
@@ -255,7 +200,7 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         registered_pythons: Arc::new(snapshot.registered_pythons),
         running: snapshot.running,
         recorded_interpreter: Some(snapshot.interpreter),
-        files: Arc::new(Recorded::new(facts)),
+        files: Arc::new(Recorded(facts)),
         disk: None,
     })
 }
@@ -324,99 +269,30 @@ fn package_of(path: &str) -> String {
     parts.next().map_or_else(folder, |package| package.trim_end_matches(".py").to_owned())
 }
 
-/// Returns the key of a binding. No Windows path contains `|`.
-fn binding_key(importer: &WinPath, dll: &str, exporter: &WinPath) -> String {
-    format!("{}|{dll}|{}", importer.key(), exporter.key())
-}
-
-fn export_key(path: &WinPath, symbol: &Symbol) -> String {
-    format!("{}|{symbol}", path.key())
-}
-
-fn held_key(path: &WinPath, string: &str) -> String {
-    format!("{}|{string}", path.key())
-}
-
 /// Files for which only the recorded answers exist.
-struct Recorded {
-    folders: HashMap<WinPath, Result<Arc<Folder>, FileError>>,
-    facts: Facts,
-}
-
-impl Recorded {
-    fn new(mut facts: Facts) -> Recorded {
-        let folders = std::mem::take(&mut facts.folders).into_iter();
-        let folders = folders.map(|(path, folder)| (path, folder.map(|listing| listing.0))).collect();
-        Recorded { folders, facts }
-    }
-}
-
-fn recorded<K: Ord, T: Clone, E: From<FileError> + Clone>(
-    answers: &BTreeMap<K, Result<T, E>>,
-    key: &K,
-) -> Result<T, E> {
-    answers.get(key).cloned().unwrap_or_else(|| Err(FileError::NotRecorded.into()))
-}
+struct Recorded(Facts);
 
 impl Files for Recorded {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         placeholders::record_read(path.as_str());
-        self.folders.get(path).cloned().unwrap_or(Err(FileError::NotRecorded))
+        self.0.folders.get(path).cloned().unwrap_or(Err(FileError::NotRecorded))
     }
 
     fn kind(&self, path: &WinPath) -> Option<EntryKind> {
         placeholders::record_read(path.as_str());
         let listed = || self.folder(&path.parent()?).ok()?.entry(path.file_name()).map(|entry| entry.kind);
-        match (self.facts.kinds.get(path), path.parent()) {
+        match (self.0.kinds.get(path), path.parent()) {
             (Some(known), _) => *known,
             (None, Some(_)) => listed(),
             (None, None) => self.folder(path).is_ok().then_some(EntryKind::Folder),
         }
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        placeholders::record_read(path.as_str());
-        recorded(&self.facts.sizes, path)
-    }
-
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        placeholders::record_read(path.as_str());
-        recorded(&self.facts.texts, path)
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        placeholders::record_read(path.as_str());
-        recorded(&self.facts.images, path)
-    }
-
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        let known = self.facts.bindings.get(&binding_key(importer, dll, exporter));
-        known.cloned().unwrap_or_else(|| Ok(Arc::default()))
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        recorded(&self.facts.exports, &export_key(path, symbol))
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        placeholders::record_read(path.as_str());
-        recorded(&self.facts.scripts, path)
-    }
-
-    /// Returns false for an unrecorded string: it wasn't requested, or isn't in the file.
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        placeholders::record_read(path.as_str());
-        placeholders::record_read(text);
-        self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))
-    }
-
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.facts.instructions.get(path).cloned().unwrap_or_else(|| Ok(Arc::default()))
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        placeholders::record_read(path.as_str());
-        recorded(&self.facts.archives, path)
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        let key = fact.key();
+        placeholders::record_read(key.file.as_str());
+        placeholders::record_read(&key.detail);
+        self.0.answer(&key)
     }
 }
 

@@ -156,12 +156,12 @@ impl Plan<'_> {
         let overlooks_failures = self.interpreter.overlooks_failures();
         if !overlooks_failures
             && self.prefetcher.is_none()
-            && files.modules_read() >= prefetch::COLD_CACHE_MODULES
+            && let Some(disk) = self.interpreter.process.host().untracked()
+            && disk.modules_read() >= prefetch::COLD_CACHE_MODULES
         {
-            let files = files.untracked().unwrap_or_else(|| files.clone());
             let suffixes = self.interpreter.environment.extension_suffixes();
             self.prefetcher =
-                prefetch::Prefetcher::start(files, self.sys_path.clone(), suffixes, self.requested.clone());
+                prefetch::Prefetcher::start(disk, self.sys_path.clone(), suffixes, self.requested.clone());
         }
         let script = match files.script(&file) {
             Ok(script) => script,

@@ -271,7 +271,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::PrefetchThread;
-    use crate::host::{Disk, Files, WinPath};
+    use crate::host::{Disk, WinPath};
 
     #[test]
     fn modules_in_folders_and_archives_are_prefetched() {
@@ -315,7 +315,7 @@ mod tests {
         let of_folders = ["site/pkg/__init__.py", "site/pkg/sub/__init__.py", "site/pkg/plain.py"];
         let archived = ["python38.zip/lib/__init__.py", "python38.zip/lib/part.py", "python38.zip/top.py"];
         for module in of_folders.into_iter().chain(archived) {
-            disk.script(&path(module)).unwrap();
+            reader.files.script(&path(module)).unwrap();
         }
         assert_eq!(disk.modules_read(), 6);
     }

@@ -16,7 +16,7 @@ fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
     let real = PathBuf::from(
         env::var_os("WHYDLL_REAL").expect("set WHYDLL_REAL to the folder that tests/real/setup prints"),
     );
-    let disk = Disk::new(Arc::default());
+    let disk: &dyn Files = &Disk::new(Arc::default());
     let mut examined = 0;
     let mut needing = BTreeSet::new();
     for environment in ["complete", "complete-2.21", "packages-3.13"] {

@@ -3,24 +3,25 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::essence::essence;
+use super::facts::Facts;
 use super::finished::FinishedSnapshot;
 use super::notation::{Notated, with_constants};
 use super::users::{Users, homes_of};
-use super::{
-    Facts, Listing, Recorded, Snapshot, SnapshotError, VERSION, binding_key, damaged, export_key, held_key,
-    package_of,
-};
-use crate::host::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::{Recorded, Snapshot, SnapshotError, VERSION, damaged, package_of};
+use crate::host::fact::{Answer, AnyFact, AnyValue, FactKey};
+use crate::host::facts::{ImageOf, ModulesIn, ScriptOf, TextOf};
+use crate::host::fault::{FileError, ImageFault};
+use crate::host::files::Files;
+use crate::host::folder::{Entry, EntryKind, Folder};
 use crate::host::path::WinPath;
 use crate::host::variables::OF_ENVIRONMENTS;
 use crate::host::{Host, HostKind};
-use crate::image::{Binding, Export, Symbol};
 use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, placeholders};
 
 /// Files that record every answer.
@@ -40,33 +41,30 @@ impl Recorder {
     /// Returns what was recorded so far. `prefixes` are the directories of the environment; of the
     /// directories above them, only the path down to the environment is included.
     pub fn recording(&self, host: &Host, prefixes: &[&WinPath]) -> Recording {
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut facts = self.facts().clone();
         remove_neighbours(&mut facts, prefixes);
         let folders = &facts.folders;
         facts.kinds.retain(|path, _| {
             let is_inside = prefixes.iter().any(|prefix| path.is_within(prefix));
             !is_inside || path.parent().is_none_or(|folder| !folders.contains_key(&folder))
         });
-        facts.held.retain(|_, held| *held != Ok(false));
-        facts.instructions.retain(|_, needed| !matches!(needed, Ok(needed) if needed.is_empty()));
-        facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
+        facts.remove_usual();
         let mut recording = Recording::default();
-        for (file, text) in &mut facts.texts {
-            if let Ok(text) = text {
-                *text = essence(file, text, &mut |text| recording.texts.placeholder(text)).into();
-            }
-        }
+        facts.update::<TextOf>(|file, text| {
+            essence(file, text, &mut |text| recording.texts.placeholder(text)).into()
+        });
         for (name, value) in &host.variables {
             let value = if is_read(name) { value.clone() } else { recording.texts.placeholder(value) };
             recording.variables.insert(name.clone(), value);
         }
         let mut numbers: HashMap<String, usize> = HashMap::new();
-        for (path, script) in &facts.scripts {
+        for (key, script) in facts.all::<ScriptOf>() {
+            let path = path_of(key);
             let module = match script {
                 Ok(script) => {
-                    let mut module = (**script).clone();
+                    let mut module = script.clone();
                     let is_called =
-                        |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
+                        |definition: &LeftOut| facts.has(&ScriptOf::at(&path.with_part(definition.at)).key());
                     forget_places(&mut module.body, &is_called);
                     let mut module = Notated(Arc::new(module)).to_value();
                     with_constants(&mut module, &mut |text| Some(recording.texts.placeholder(text)));
@@ -75,72 +73,45 @@ impl Recorder {
                         recording.modules.len() - 1
                     }))
                 }
-                Err(error) => Err(error.clone()),
+                Err(fault) => Err(fault.clone().into()),
             };
-            recording.scripts.insert(path.clone(), module);
+            recording.scripts.insert(path, module);
         }
-        facts.scripts.clear();
+        facts.remove_all::<ScriptOf>();
         Recording { facts, ..recording }
     }
 
-    fn record<K: Clone + Ord, T: Clone>(
-        &self,
-        table: impl FnOnce(&mut Facts) -> &mut BTreeMap<K, T>,
-        key: &K,
-        answer: T,
-    ) -> T {
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        table(&mut facts).insert(key.clone(), answer.clone());
-        answer
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Files for Recorder {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
-        let answer = self.files.folder(path);
-        self.record(|facts| &mut facts.folders, path, answer.map(Listing)).map(|listing| listing.0)
+        let folder = self.files.folder(path);
+        self.facts().folders.insert(path.clone(), folder.clone());
+        folder
     }
 
     /// Records the kind only, because the listing of the directory may contain much else.
     fn kind(&self, path: &WinPath) -> Option<EntryKind> {
-        self.record(|facts| &mut facts.kinds, path, self.files.kind(path))
+        let kind = self.files.kind(path);
+        self.facts().kinds.insert(path.clone(), kind);
+        kind
     }
 
-    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.record(|facts| &mut facts.sizes, path, self.files.size(path))
+    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+        let answer = self.files.answer(fact);
+        self.facts().insert(fact.key(), answer.clone());
+        answer
     }
+}
 
-    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.record(|facts| &mut facts.texts, path, self.files.text(path))
-    }
-
-    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.record(|facts| &mut facts.images, path, self.files.image(path))
-    }
-
-    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        let answer = self.files.binding(importer, dll, exporter);
-        self.record(|facts| &mut facts.bindings, &binding_key(importer, dll, exporter), answer)
-    }
-
-    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        self.record(|facts| &mut facts.exports, &export_key(path, symbol), self.files.export(path, symbol))
-    }
-
-    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.record(|facts| &mut facts.scripts, path, self.files.script(path))
-    }
-
-    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.record(|facts| &mut facts.held, &held_key(path, text), self.files.contains(path, text))
-    }
-
-    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.record(|facts| &mut facts.instructions, path, self.files.instructions(path))
-    }
-
-    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.record(|facts| &mut facts.archives, path, self.files.archive(path))
+/// Returns the path by which a script is requested.
+fn path_of(key: &FactKey) -> WinPath {
+    match key.detail.as_str() {
+        "" => key.file.clone(),
+        part => WinPath::new(format!("{}|{part}", key.file)),
     }
 }
 
@@ -179,9 +150,9 @@ impl Recording {
             let owner = package_of(path.as_str());
             module.placeholders.iter().for_each(|number| add(*number, &owner));
         }
-        for (path, text) in &self.facts.texts {
-            let text = text.as_deref().unwrap_or_default();
-            placeholders::numbers_in(text).for_each(|number| add(number, path.as_str()));
+        for (key, text) in self.facts.all::<TextOf>() {
+            let numbers = text.into_iter().flat_map(|text| placeholders::numbers_in(text));
+            numbers.for_each(|number| add(number, key.file.as_str()));
         }
         for value in self.variables.values() {
             placeholders::numbers_in(value).for_each(|number| add(number, "variables"));
@@ -213,7 +184,7 @@ impl Recording {
     fn is_of_environment(&self, file: &WinPath) -> bool {
         let has_python = |folder: &WinPath| {
             let listing = self.facts.folders.get(folder).and_then(|listing| listing.as_ref().ok());
-            listing.is_some_and(|listing| listing.0.has_file("python.exe"))
+            listing.is_some_and(|listing| listing.has_file("python.exe"))
         };
         std::iter::successors(file.parent(), WinPath::parent).any(|folder| {
             let name = folder.file_name();
@@ -227,9 +198,7 @@ impl Recording {
     /// other placeholders remain.
     fn restored(&self, kept: &BTreeSet<usize>) -> (Facts, BTreeMap<String, String>) {
         let mut facts = self.facts.clone();
-        for text in facts.texts.values_mut().flatten() {
-            *text = self.texts.restored(text, kept).into();
-        }
+        facts.update::<TextOf>(|_, text| self.texts.restored(text, kept).into());
         let variables = self.variables.iter();
         let variables = variables.map(|(name, value)| (name.clone(), self.texts.restored(value, kept)));
         (facts, variables.collect())
@@ -247,10 +216,11 @@ impl Recording {
             self.modules.iter().map(|module| module.script(&self.texts, kept)).collect();
         let modules = modules.map_err(damaged)?;
         let module = |number: usize| modules.get(number).cloned();
-        facts.scripts.extend(self.scripts.iter().map(|(path, script)| {
+        for (path, script) in &self.scripts {
             let script = script.clone().and_then(|number| module(number).ok_or(FileError::NotRecorded));
-            (path.clone(), script)
-        }));
+            let script = script.map(|script| script as AnyValue).map_err(ImageFault::from);
+            facts.insert(ScriptOf::at(path).key(), script);
+        }
         Ok(Host {
             kind: HostKind::Snapshot { is_exact: true },
             variables,
@@ -258,7 +228,7 @@ impl Recording {
             recorded_roaming_data: host.roaming_data(),
             recorded_new_path: host.has_new_path(),
             recorded_interpreter: Some(interpreter.clone()),
-            files: Arc::new(Recorded::new(facts)),
+            files: Arc::new(Recorded(facts)),
             disk: None,
             ..host.clone()
         })
@@ -378,8 +348,11 @@ impl MarkedStrings {
 /// environments.
 fn remove_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     let listed = facts.folders.iter().filter(|(_, listing)| listing.is_ok()).map(|(path, _)| path);
-    let read = facts.texts.iter().filter(|(_, text)| text.is_ok()).map(|(path, _)| path);
-    let loaded = facts.images.keys().chain(facts.scripts.keys()).chain(facts.archives.keys());
+    let read = facts.all::<TextOf>().filter(|(_, text)| text.is_ok()).map(|(key, _)| &key.file);
+    let images = facts.all::<ImageOf>().map(|(key, _)| &key.file);
+    let modules = facts.all::<ScriptOf>().map(|(key, _)| &key.file);
+    let archives = facts.all::<ModulesIn>().map(|(key, _)| &key.file);
+    let loaded = images.chain(modules).chain(archives);
     let asked = facts.kinds.iter().filter(|(_, kind)| kind.is_some()).map(|(path, _)| path);
     let accessed = listed.chain(read).chain(loaded).chain(asked).chain(prefixes.iter().copied());
     let accessed: Vec<WinPath> = accessed.cloned().collect();
@@ -391,8 +364,8 @@ fn remove_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
                 let path = folder.join(&entry.name);
                 accessed.iter().any(|accessed| accessed.is_within(&path))
             };
-            let kept = listing.0.entries().into_iter().filter(leads_down).cloned();
-            *listing = Listing(Arc::new(Folder::new(kept)));
+            let kept = listing.entries().into_iter().filter(leads_down).cloned();
+            *listing = Arc::new(Folder::new(kept));
         }
     }
 }
@@ -401,13 +374,13 @@ fn remove_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
 fn redact_homes(facts: &mut Facts, users: &mut Users) {
     for (folder, listing) in &mut facts.folders {
         let Ok(listing) = listing else { continue };
-        let entries = listing.0.entries().into_iter();
+        let entries = listing.entries().into_iter();
         let names: Vec<Option<String>> =
             entries.map(|entry| users.redacted_entry(folder, &entry.name)).collect();
         if names.iter().any(Option::is_some) {
-            let entries = listing.0.entries().into_iter().cloned().zip(names);
+            let entries = listing.entries().into_iter().cloned().zip(names);
             let redacted = entries.map(|(entry, name)| Entry { name: name.unwrap_or(entry.name), ..entry });
-            *listing = Listing(Arc::new(Folder::new(redacted)));
+            *listing = Arc::new(Folder::new(redacted));
         }
     }
 }
@@ -428,7 +401,8 @@ fn is_shared(folder: &WinPath) -> bool {
 /// in them it is clear where a name ends.
 fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users {
     let mut users = Users::with_homes(homes_of(host), &host.windows_directory);
-    for path in facts.folders.keys().chain(facts.images.keys()).chain(scripts.keys()) {
+    let images = facts.all::<ImageOf>().map(|(key, _)| &key.file);
+    for path in facts.folders.keys().chain(images).chain(scripts.keys()) {
         users.add_from_path(path.as_str());
     }
     for python in host.registered_pythons.iter() {
