@@ -50,7 +50,7 @@ use crate::diagnosis::{
 };
 use crate::environment::Environment;
 use crate::host::{
-    Answer, AnyFact, FileError, Files, Folder, Host, HostSpec, MachineFacts, RegisteredRuntime, WinPath,
+    AnyAnswer, AnyFact, FileError, Files, Folder, Host, HostSpec, MachineFacts, RegisteredRuntime, WinPath,
 };
 use crate::image::{FileVersion, Machine};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
@@ -560,7 +560,7 @@ impl Files for DeniedFiles {
         self.files.folder(path)
     }
 
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         fact.files().iter().try_for_each(|file| self.may_read(file))?;
         self.files.answer(fact)
     }

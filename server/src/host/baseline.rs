@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::account::PROFILE;
-use super::fact::{Answer, AnyFact, AssumedImage};
+use super::fact::{AnyAnswer, AnyFact, AssumedImage};
 use super::fault::FileError;
 use super::files::Files;
 use super::fingerprint::Fingerprint;
@@ -288,7 +288,7 @@ impl Files for BaselineFiles {
 
     /// Only the names of system DLLs are known, so they are assumed to export everything and to need
     /// nothing.
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         let system_image = fact.files().iter().rev().find_map(|file| self.system_image(file));
         let Some(image) = system_image.transpose()? else { return self.rest.answer(fact) };
         let contains = |file: &WinPath, string: &str| self.rest.contains(file, string).unwrap_or(true);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use super::fact::{Answer, FactKey};
+use super::fact::{AnyAnswer, FactKey};
 use super::fingerprint::Stamp;
 
 /// A cached answer, encoded. This takes a tenth of the memory, and of a cache on disk only the
@@ -114,7 +114,12 @@ impl FactCache {
     /// # Errors
     ///
     /// Those of `read`, which are not cached.
-    pub fn get_or_read(&self, key: &FactKey, stamp: Option<Stamp>, read: impl FnOnce() -> Answer) -> Answer {
+    pub fn get_or_read(
+        &self,
+        key: &FactKey,
+        stamp: Option<Stamp>,
+        read: impl FnOnce() -> AnyAnswer,
+    ) -> AnyAnswer {
         let Some(stamp) = stamp else { return read() };
         let contents = self.contents();
         let name = name_of(key);

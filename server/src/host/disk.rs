@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::api_sets::ApiSets;
 use super::cache::FactCache;
-use super::fact::{Answer, AnyFact, FactKey, Retention};
+use super::fact::{AnyAnswer, AnyFact, FactKey, Retention};
 use super::fault::FileError;
 use super::files::Files;
 use super::fingerprint::Fingerprint;
@@ -20,7 +20,7 @@ use super::path::WinPath;
 pub struct Disk {
     native: NativeFiles,
     cache: Arc<FactCache>,
-    answers: Memo<FactKey, Answer>,
+    answers: Memo<FactKey, AnyAnswer>,
     being_read: Claims,
 }
 
@@ -82,7 +82,7 @@ impl Disk {
         self.native.modules_read()
     }
 
-    fn cached(&self, fact: &dyn AnyFact, key: &FactKey) -> Answer {
+    fn cached(&self, fact: &dyn AnyFact, key: &FactKey) -> AnyAnswer {
         let stamp = self.native.stamp(fact.files())?;
         // A second thread waits here, and then finds the answer in the cache.
         let _claim = self.being_read.claim(key);
@@ -95,7 +95,7 @@ impl Files for Disk {
         self.native.folder(path)
     }
 
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         match fact.kind().retention {
             Retention::None => fact.read(&self.native),
             Retention::Memory => self.answers.get_or(&fact.key(), || fact.read(&self.native)),

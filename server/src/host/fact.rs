@@ -97,7 +97,7 @@ pub struct AssumedImage {
 pub type AnyValue = Arc<dyn Any + Send + Sync>;
 
 /// The answer to any fact.
-pub type Answer = Result<AnyValue, ImageFault>;
+pub type AnyAnswer = Result<AnyValue, ImageFault>;
 
 /// A [`Fact`] of any type.
 pub trait AnyFact: Send + Sync {
@@ -118,7 +118,7 @@ pub trait AnyFact: Send + Sync {
     /// # Errors
     ///
     /// If a file cannot be read, or isn't what the question assumes.
-    fn read(&self, disk: &NativeFiles) -> Answer;
+    fn read(&self, disk: &NativeFiles) -> AnyAnswer;
 
     /// See [`Fact::of_assumed_image`].
     fn of_assumed_image(
@@ -159,7 +159,7 @@ impl<F: Fact> AnyFact for F {
         FactKind::of::<F>()
     }
 
-    fn read(&self, disk: &NativeFiles) -> Answer {
+    fn read(&self, disk: &NativeFiles) -> AnyAnswer {
         match Fact::read(self, disk) {
             Ok(answer) => Ok(Arc::new(answer)),
             Err(fault) => Err(fault.into()),
@@ -201,8 +201,8 @@ pub struct FactKind {
     pub retention: Retention,
     encode: fn(&AnyValue) -> Option<Vec<u8>>,
     decode: fn(&[u8]) -> Option<AnyValue>,
-    to_json: fn(&Answer) -> serde_json::Result<Value>,
-    table_from_json: fn(&str) -> serde_json::Result<BTreeMap<String, Answer>>,
+    to_json: fn(&AnyAnswer) -> serde_json::Result<Value>,
+    table_from_json: fn(&str) -> serde_json::Result<BTreeMap<String, AnyAnswer>>,
     usual: fn() -> Option<AnyValue>,
     is_usual: fn(&AnyValue) -> bool,
 }
@@ -254,7 +254,7 @@ impl FactKind {
     /// # Errors
     ///
     /// If JSON cannot represent the answer.
-    pub fn to_json(&self, answer: &Answer) -> serde_json::Result<Value> {
+    pub fn to_json(&self, answer: &AnyAnswer) -> serde_json::Result<Value> {
         (self.to_json)(answer)
     }
 
@@ -263,7 +263,7 @@ impl FactKind {
     /// # Errors
     ///
     /// If it isn't a table of such answers.
-    pub fn table_from_json(&self, json: &str) -> serde_json::Result<BTreeMap<String, Answer>> {
+    pub fn table_from_json(&self, json: &str) -> serde_json::Result<BTreeMap<String, AnyAnswer>> {
         (self.table_from_json)(json)
     }
 
@@ -273,7 +273,7 @@ impl FactKind {
     }
 
     /// Whether an answer is the [usual](Fact::usual) one.
-    pub fn is_usual(&self, answer: &Answer) -> bool {
+    pub fn is_usual(&self, answer: &AnyAnswer) -> bool {
         answer.as_ref().is_ok_and(self.is_usual)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::fact::{Answer, AnyFact, Fact};
+use super::fact::{AnyAnswer, AnyFact, Fact};
 use super::fault::{FileError, ImageFault};
 use super::fingerprint::Fingerprint;
 use super::folder::{EntryKind, Folder};
@@ -28,7 +28,7 @@ pub trait Files: Send + Sync {
     /// # Errors
     ///
     /// If a file cannot be read, or isn't what the question assumes.
-    fn answer(&self, fact: &dyn AnyFact) -> Answer;
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer;
 
     /// Returns a fingerprint of the file's state when it was first accessed through this value.
     fn fingerprint(&self, _path: &WinPath) -> Fingerprint {

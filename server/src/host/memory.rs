@@ -34,7 +34,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::fact::{Answer, AnyFact};
+use super::fact::{AnyAnswer, AnyFact};
 use super::facts::{Contains, ExportOf, ImageFacts, ImageOf, ModulesIn, ScriptOf, SizeOf, TextOf};
 use super::fault::FileError;
 use super::files::Files;
@@ -237,7 +237,7 @@ impl Files for MemoryFiles {
 
     /// Images have no other contents than their description, so that the answer to any other
     /// question is the usual one.
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         let usual = fact.kind().usual();
         let fact = fact.as_any();
         if let Some(SizeOf(path)) = fact.downcast_ref() {

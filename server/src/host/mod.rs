@@ -50,7 +50,7 @@ pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles, is_of_windows};
 pub use cache::FactCache;
 pub use disk::Disk;
-pub use fact::{Answer, AnyFact, AssumedImage, Fact, FactKey, FactKind};
+pub use fact::{AnyAnswer, AnyFact, AssumedImage, Fact, FactKey, FactKind};
 pub use facts::{DllNames, ImageFacts};
 pub use fault::{FileError, ImageFault};
 pub use files::Files;

@@ -309,7 +309,7 @@ fn may_be_read(_: &Path, _: &fs::Metadata) -> bool {
 fn is_locked_away(native: &Path) -> bool {
     let extension = native.extension().unwrap_or_default();
     let is_image = ["dll", "exe", "pyd"].iter().any(|image| extension.eq_ignore_ascii_case(image));
-    is_image && map::open(native).is_err()
+    is_image && super::map::open(native).is_err()
 }
 
 /// Returns false: [`may_be_read`] has already checked the mode.

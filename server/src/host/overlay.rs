@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::Host;
-use super::fact::{Answer, AnyFact, AssumedImage};
+use super::fact::{AnyAnswer, AnyFact, AssumedImage};
 use super::fault::{FileError, ImageFault};
 use super::files::Files;
 use super::fingerprint::Fingerprint;
@@ -101,7 +101,7 @@ impl Overlay {
     }
 
     /// Returns the answer, and marks this value as incomplete if the answer isn't recorded.
-    fn checked(&self, answer: Answer) -> Answer {
+    fn checked(&self, answer: AnyAnswer) -> AnyAnswer {
         match answer {
             Err(ImageFault::File(FileError::NotRecorded)) => Err(self.unknown().into()),
             answer => answer,
@@ -167,14 +167,14 @@ impl Files for Overlay {
         Ok(Arc::new(Folder::new(listing.unordered().filter(stays).cloned().chain(new))))
     }
 
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
-        if self.changes.is_empty() {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
+        if fact.files().iter().all(|file| self.change(file).is_none()) {
             return self.checked(self.rest.answer(fact));
         }
         let mut sources = Vec::new();
         let mut assumed = None;
         for file in fact.files() {
-            sources.push(match self.changes.get(file) {
+            sources.push(match self.change(file) {
                 Some(Change::Gone) => return Err(FileError::NotFound.into()),
                 Some(Change::Unread) => return Err(self.unknown().into()),
                 Some(Change::CopyOf(source)) => source.clone(),

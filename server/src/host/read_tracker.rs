@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::Host;
-use super::fact::{Answer, AnyFact};
+use super::fact::{AnyAnswer, AnyFact};
 use super::fault::{FileError, ImageFault};
 use super::files::Files;
 use super::fingerprint::{Fingerprint, of_listing};
@@ -80,7 +80,7 @@ impl ReadTracker {
 }
 
 /// Whether the fingerprint of a file agrees with an answer about it.
-fn agrees(fingerprint: &Fingerprint, answer: &Answer) -> bool {
+fn agrees(fingerprint: &Fingerprint, answer: &AnyAnswer) -> bool {
     let error = match answer {
         Err(ImageFault::File(error)) => Some(error),
         // The file could be read.
@@ -113,7 +113,7 @@ impl Files for ReadTracker {
 
     /// Records the fingerprints of the files, which are taken first: if a file changes in between,
     /// the old fingerprint won't match later.
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         self.check_cancelled();
         let files = fact.files().iter().map(|file| {
             // The contents of an archive change with the archive.

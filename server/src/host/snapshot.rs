@@ -21,7 +21,7 @@ use std::sync::Arc;
 use lzma_rust2::XzReader;
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Answer, AnyFact, AnyValue};
+use super::fact::{AnyAnswer, AnyFact, AnyValue};
 use super::facts::ScriptOf;
 use super::fault::FileError;
 use super::files::Files;
@@ -288,7 +288,7 @@ impl Files for Recorded {
         }
     }
 
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         let key = fact.key();
         placeholders::record_read(key.file.as_str());
         placeholders::record_read(&key.detail);

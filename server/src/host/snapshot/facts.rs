@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::parse;
-use crate::host::fact::{Answer, Fact, FactKey, FactKind};
+use crate::host::fact::{AnyAnswer, Fact, FactKey, FactKind};
 use crate::host::facts::recorded;
 use crate::host::fault::{FileError, ImageFault};
 use crate::host::folder::{Entry, EntryKind, Folder};
@@ -21,17 +21,17 @@ pub(super) struct Facts {
     /// The kinds of paths whose directories were not listed.
     pub kinds: BTreeMap<WinPath, Option<EntryKind>>,
     pub folders: BTreeMap<WinPath, Result<Arc<Folder>, FileError>>,
-    answers: BTreeMap<FactKey, Answer>,
+    answers: BTreeMap<FactKey, AnyAnswer>,
 }
 
 impl Facts {
     /// Records an answer.
-    pub fn insert(&mut self, key: FactKey, answer: Answer) {
+    pub fn insert(&mut self, key: FactKey, answer: AnyAnswer) {
         self.answers.insert(key, answer);
     }
 
     /// Returns the recorded answer, or the usual one, which isn't recorded.
-    pub fn answer(&self, key: &FactKey) -> Answer {
+    pub fn answer(&self, key: &FactKey) -> AnyAnswer {
         let usual = || key.kind.usual().ok_or_else(|| FileError::NotRecorded.into());
         self.answers.get(key).cloned().unwrap_or_else(usual)
     }

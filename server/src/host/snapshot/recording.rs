@@ -14,7 +14,7 @@ use super::finished::FinishedSnapshot;
 use super::notation::{Notated, with_constants};
 use super::users::{Users, homes_of};
 use super::{Recorded, Snapshot, SnapshotError, VERSION, damaged, package_of};
-use crate::host::fact::{Answer, AnyFact, AnyValue, FactKey};
+use crate::host::fact::{AnyAnswer, AnyFact, AnyValue, FactKey};
 use crate::host::facts::{ImageOf, ModulesIn, ScriptOf, TextOf};
 use crate::host::fault::{FileError, ImageFault};
 use crate::host::files::Files;
@@ -100,7 +100,7 @@ impl Files for Recorder {
         kind
     }
 
-    fn answer(&self, fact: &dyn AnyFact) -> Answer {
+    fn answer(&self, fact: &dyn AnyFact) -> AnyAnswer {
         let answer = self.files.answer(fact);
         self.facts().insert(fact.key(), answer.clone());
         answer

@@ -2,11 +2,8 @@
 //! companies are replaced, and secrets are removed.
 
 use super::secrets::secret_in;
-use super::users::{Users, homes_of};
+use super::users::{ESCAPE, Users, homes_of};
 use crate::host::Host;
-
-/// A placeholder for a backslash that only escapes the next character in Markdown.
-pub const ESCAPE: char = '\u{e000}';
 
 /// Replaces private names and secrets, always in the same way.
 pub struct Redactor {

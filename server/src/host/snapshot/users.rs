@@ -12,9 +12,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::redactor::ESCAPE;
 use crate::host::Host;
 use crate::host::path::{WinPath, fold_name};
+
+/// A placeholder for a backslash that only escapes the next character in Markdown.
+pub const ESCAPE: char = '\u{e000}';
 
 /// The replacement for a user's name. It is truncated, or extended by a number, to the length of
 /// the name.
