@@ -34,6 +34,7 @@ fn says(finding: &Value, words: &str) -> bool {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_complete_environment_is_healthy_where_the_redistributable_is_installed() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let report = check("complete", machine, &[]);
@@ -52,6 +53,7 @@ fn a_complete_environment_is_healthy_where_the_redistributable_is_installed() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_interpreter_and_its_folder_name_the_same_environment() {
     let folder = text(&real("complete"));
     let program = text(&real("complete").join("python.exe"));
@@ -62,6 +64,7 @@ fn the_interpreter_and_its_folder_name_the_same_environment() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn without_the_redistributable_both_dlls_are_missing() {
     for machine in ["windows-11", "windows-10", "drive-without"] {
         let finding = failure("complete", machine, &[]);
@@ -74,6 +77,7 @@ fn without_the_redistributable_both_dlls_are_missing() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn an_old_redistributable_lacks_msvcp140_1() {
     let finding = failure("complete", "drive-without-msvcp140_1", &[]);
     assert_eq!(finding["code"], "missing-vc-runtime");
@@ -81,6 +85,7 @@ fn an_old_redistributable_lacks_msvcp140_1() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_dll_of_the_redistributable_needs_another_one() {
     let finding = failure("no-vcruntime140_1", "drive-without-vcruntime140_1", &[]);
     assert_eq!(finding["code"], "missing-vc-runtime");
@@ -90,11 +95,13 @@ fn a_dll_of_the_redistributable_needs_another_one() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_redistributable_provides_what_python_lacks() {
     assert!(check("no-vcruntime140_1", "drive-with", &[]).is_healthy());
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn python_3_8_does_not_look_on_path() {
     let extra = text(&real("on-path-only").join("extra"));
     for machine in ["windows-11", "drive-without"] {
@@ -107,6 +114,7 @@ fn python_3_8_does_not_look_on_path() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_deleted_native_module_is_found_in_record() {
     let finding = failure("internal-deleted", "drive-with", &[]);
     assert_eq!(finding["code"], "damaged-install");
@@ -118,6 +126,7 @@ fn a_deleted_native_module_is_found_in_record() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_native_module_that_is_not_an_image_is_reported_with_the_reason() {
     for (environment, reason) in [
         ("internal-emptied", "the file is empty"),
@@ -133,6 +142,7 @@ fn a_native_module_that_is_not_an_image_is_reported_with_the_reason() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_32_bit_module_is_not_for_a_64_bit_python() {
     let finding = failure("internal-32bit", "drive-with", &[]);
     assert_eq!(finding["code"], "wrong-architecture");
@@ -141,6 +151,7 @@ fn a_32_bit_module_is_not_for_a_64_bit_python() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_broken_numpy_breaks_tensorflow() {
     let finding = failure("openblas-deleted", "drive-with", &[]);
     assert_eq!(finding["code"], "damaged-install");
@@ -150,6 +161,7 @@ fn a_broken_numpy_breaks_tensorflow() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_broken_h5py_is_a_warning_for_tensorflow_does_without() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let report = check("hdf5-deleted", machine, &[]);
@@ -163,6 +175,7 @@ fn a_broken_h5py_is_a_warning_for_tensorflow_does_without() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_broken_h5py_is_an_error_for_who_imports_it() {
     let report = check("hdf5-deleted", "drive-with", &["--import", "h5py"]);
     assert_eq!(report.finding()["severity"], "error");
@@ -170,6 +183,7 @@ fn a_broken_h5py_is_an_error_for_who_imports_it() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn packages_of_another_python_version() {
     let finding = failure("python39", "drive-with", &[]);
     assert_eq!(finding["code"], "unsupported-python");
@@ -177,6 +191,7 @@ fn packages_of_another_python_version() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_package_that_is_not_installed() {
     let finding = failure("not-installed", "drive-with", &[]);
     assert_eq!(finding["code"], "not-installed");
@@ -185,6 +200,7 @@ fn a_package_that_is_not_installed() {
 
 /// A virtual environment's python.exe only starts that of its base, which then is the application.
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_virtual_environment_searches_its_base() {
     let report = check("venv", "drive-with", &[]);
     assert!(report.is_healthy(), "{report:?}");
@@ -200,6 +216,7 @@ fn a_virtual_environment_searches_its_base() {
 
 /// Facts that are cached between runs save time and don't change answers.
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_cache_changes_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let run = |cache: &str| {
@@ -219,6 +236,7 @@ fn the_cache_changes_no_answer() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn tensorflow_2_21_is_healthy_where_the_redistributable_is_installed() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let report = check("complete-2.21", machine, &[]);
@@ -228,6 +246,7 @@ fn tensorflow_2_21_is_healthy_where_the_redistributable_is_installed() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn tensorflow_2_21_needs_the_redistributable_too() {
     for machine in ["windows-11", "drive-without"] {
         let finding = failure("complete-2.21", machine, &[]);
@@ -237,6 +256,7 @@ fn tensorflow_2_21_needs_the_redistributable_too() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn an_old_runtime_next_to_python_wins_over_a_good_one() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let finding = failure("old-runtime-2.21", machine, &[]);
@@ -253,6 +273,7 @@ fn an_old_runtime_next_to_python_wins_over_a_good_one() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn an_old_runtime_is_outdated_if_there_is_no_other() {
     let finding = failure("old-runtime-2.21", "windows-11", &[]);
     assert_eq!(finding["code"], "outdated-vc-runtime");
@@ -285,6 +306,7 @@ fn check_program_with(
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_program_that_adds_the_directory_is_healthy() {
     let extra = text(&real("on-path-only").join("extra"));
     let add = format!("os.add_dll_directory({extra:?})");
@@ -299,6 +321,7 @@ fn a_program_that_adds_the_directory_is_healthy() {
 
 /// SciPy 1.4.1 includes an old msvcp140.dll and loads it by its full path.
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_order_of_imports_decides_which_runtime_wins() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let run = |lines: &[&str]| check_program("complete", machine, &[], lines);
@@ -314,6 +337,7 @@ fn the_order_of_imports_decides_which_runtime_wins() {
 
 /// The same, but a module of the program imports SciPy.
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_modules_of_a_program_run_before_what_it_imports_next() {
     let modules =
         [("science.py", "from numerics import solve\n"), ("numerics/solve.py", "import scipy.linalg\n")];
@@ -332,6 +356,7 @@ fn the_modules_of_a_program_run_before_what_it_imports_next() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_file_that_hides_tensorflow() {
     let lines = ["import tensorflow as tf", "print(tf.__version__)"];
     let modules = [("tensorflow.py", "import tensorflow as tf\n\nmodel = tf.keras.Sequential()\n")];
@@ -362,6 +387,7 @@ fn a_file_that_hides_tensorflow() {
 
 /// Without `--import` every package with native code is checked.
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn other_packages_are_checked_in_files() {
     let lines = [
         "import os, json",

@@ -317,6 +317,7 @@ fn a_check_distinguishes_an_alias_from_its_target_also_from_a_snapshot() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_real_environments_are_described() {
     let folder = real("");
     let answer = whydll(["environments", "--host", "windows-11", "--format", "json", &text(&folder)]).json();
@@ -324,7 +325,7 @@ fn the_real_environments_are_described() {
         ("complete/python.exe", "3.8.10", json!({ "distribution": "tensorflow-cpu", "version": "2.3.0" })),
         ("complete-2.21/python.exe", "3.13", json!({ "distribution": "tensorflow", "version": "2.21.0" })),
         ("not-installed/python.exe", "3.8.10", Value::Null),
-        ("packages-3.11/python.exe", "3.11", Value::Null),
+        ("python39/python.exe", "3.9", json!({ "distribution": "tensorflow-cpu", "version": "2.3.0" })),
         (
             "venv/Scripts/python.exe",
             "3.8.10",

@@ -29,6 +29,7 @@ fn in_json(input: &[u8], options: &[&str]) -> Report {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_traceback_gives_environment_and_import() {
     let report = in_json(traceback("complete", LAST_LINE).as_bytes(), &["--host", "windows-11"]);
     assert_eq!(report.status, 1);
@@ -45,6 +46,7 @@ fn the_traceback_gives_environment_and_import() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn the_encoding_of_powershell_is_read() {
     let lines = traceback("complete", LAST_LINE).replace('\n', "\r\n");
     let utf16: Vec<u8> =
@@ -55,6 +57,7 @@ fn the_encoding_of_powershell_is_read() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_problem_that_is_fixed_is_reported_as_such() {
     let answer = explained(traceback("complete", LAST_LINE).as_bytes(), &["--host", "windows-11+vcredist"]);
     assert_eq!(answer.status, 0);
@@ -69,6 +72,7 @@ fn a_problem_that_is_fixed_is_reported_as_such() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_module_s_name_is_enough_where_the_environment_is_named() {
     for (module, import) in [("_multiarray_umath", "numpy"), ("_pywrap_tensorflow_internal", "tensorflow")] {
         let input = format!("ImportError: DLL load failed while importing {module}: ?\n");
@@ -79,6 +83,7 @@ fn a_module_s_name_is_enough_where_the_environment_is_named() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn an_environment_that_does_not_exist_is_reported() {
     let elsewhere = traceback("complete", LAST_LINE).replace(&text(&real("complete")), r"Q:\nowhere\env");
     let python = text(&real("complete"));
@@ -89,6 +94,7 @@ fn an_environment_that_does_not_exist_is_reported() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_failure_that_differs_from_todays_is_reported() {
     let input = traceback("complete", "OSError: [WinError 193] %1 n'est pas une application Win32 valide");
     let report = in_json(input.as_bytes(), &["--host", "windows-11"]);
@@ -97,6 +103,7 @@ fn a_failure_that_differs_from_todays_is_reported() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_file_is_read_and_markdown_written() {
     let file = NamedTempFile::new().unwrap();
     fs::write(file.path(), traceback("complete", LAST_LINE)).unwrap();
@@ -111,6 +118,7 @@ fn a_file_is_read_and_markdown_written() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn input_without_a_traceback_is_refused_in_one_line() {
     let python = text(&real("complete"));
     for (input, words) in [

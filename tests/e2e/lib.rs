@@ -2,6 +2,8 @@
 //!
 //! `WHYDLL_BIN` names the program (default: the newest one that `cargo build` made), `WHYDLL_REAL`
 //! the directory of real environments that `tests/real/setup` and `tests/real/packages` print.
+//! Tests that need these environments are ignored by default: `-- --include-ignored` runs them, and
+//! then an environment that is missing is an error.
 
 pub mod contract;
 

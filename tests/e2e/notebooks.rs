@@ -138,6 +138,7 @@ fn notebooks_of_a_folder_are_found_and_a_broken_one_is_skipped() {
 }
 
 #[test]
+#[ignore = "needs tests/real/setup"]
 fn a_real_package_is_diagnosed_in_a_cell() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("train.ipynb");

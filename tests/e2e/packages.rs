@@ -128,16 +128,19 @@ const UNSEEN: [(&str, &str); 2] = [
 ];
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn no_false_alarm_with_python_3_8() {
     no_false_alarm("3.8");
 }
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn no_false_alarm_with_python_3_11() {
     no_false_alarm("3.11");
 }
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn no_false_alarm_with_python_3_13() {
     no_false_alarm("3.13");
 }
@@ -273,6 +276,7 @@ const DELETED: [(&str, &[Deleted]); 3] = [
 ];
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn a_dll_that_was_deleted_from_a_package_is_named() {
     let mut wrong = Vec::new();
     for (version, faults) in DELETED {

@@ -209,6 +209,7 @@ fn images_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn real_wheels_for_new_versions_are_healthy() {
     for (name, minor, suffix) in [("wheels-3.14", 14, ""), ("wheels-3.14t", 14, "t"), ("wheels-3.15", 15, "")]
     {
@@ -221,6 +222,7 @@ fn real_wheels_for_new_versions_are_healthy() {
 }
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn real_wheels_for_windows_on_arm_are_healthy_there() {
     let world = with_wheels("wheels-arm64", 14, "");
     let x64 = with_wheels("wheels-3.14", 14, "");
@@ -243,7 +245,8 @@ fn real_wheels_for_windows_on_arm_are_healthy_there() {
 
 /// The newest TensorFlow and torch work on a machine with the runtime, and fail on one without.
 #[test]
-fn the_newest_tensorflow_and_torch() {
+#[ignore = "needs tests/real/packages"]
+fn real_wheels_of_the_newest_tensorflow_and_torch() {
     let world = with_wheels("newest-3.14", 14, "");
     for python in [real("newest-3.13"), world.path("/Python")] {
         for import in ["tensorflow", "torch", "numpy"] {
@@ -286,6 +289,7 @@ fn checked(machine: &str, python: &Path, import: &str) -> Report {
 }
 
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn real_wheels_for_the_other_build_are_not_for_this_python() {
     let gil_enabled = python_with("python.exe", "python314.dll", "wheels-3.14t");
     let free_threaded = python_with("python3.14t.exe", "python314t.dll", "wheels-3.14");
@@ -311,7 +315,8 @@ fn real_wheels_for_the_other_build_are_not_for_this_python() {
 /// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled build has in a
 /// separate folder (PEP 803).
 #[test]
-fn a_real_wheel_for_the_stable_abi_of_both_builds() {
+#[ignore = "needs tests/real/packages"]
+fn real_wheels_for_the_stable_abi_suit_both_builds() {
     let import = "cryptography.hazmat.bindings._rust";
     let world = with_wheels("wheels-3.15", 15, "");
     let [missing] = &findings(&world, import)[..] else { panic!() };

@@ -1,7 +1,8 @@
 /**
  * WhyDLL's own user interface in each theme: its appearance and accessibility. `run --pictures`
  * takes the screenshots of the extension's page and of its first steps here. The environment is on
- * a Windows drive, so that its paths are in them.
+ * a Windows drive, so that its paths are in them. WHYDLL_THEMES restricts it to some themes, by the
+ * names below, separated by commas.
  */
 
 import assert from "node:assert/strict";
@@ -16,6 +17,9 @@ const THEMES = {
   hc: "Default High Contrast",
   "hc-light": "Default High Contrast Light",
 };
+const CHOSEN = (process.env.WHYDLL_THEMES ?? Object.keys(THEMES).join()).split(",");
+for (const name of CHOSEN) assert.ok(name in THEMES, `WHYDLL_THEMES names ${name}, which isn't a theme`);
+
 const PROGRAM = "import numpy as np\nimport tensorflow as tf\n\nmodel = tf.keras.Sequential([tf.keras.layers.Dense(1)])\n";
 const LABEL = "tensorflow: 2 DLLs missing";
 const AXE = readFileSync(join(process.env.WHYDLL_EDITOR, "node_modules/axe-core/axe.min.js"), "utf8");
@@ -25,7 +29,8 @@ const home = join(drive, "Users", "ada");
 mkdirSync(home, { recursive: true });
 const python = join(copy("complete", join(home, "tensorflow-env")), "python.exe");
 
-for (const [suffix, theme] of Object.entries(THEMES)) {
+for (const suffix of CHOSEN) {
+  const theme = THEMES[suffix];
   test(`in the theme ${theme}`, async (t) => {
     const editor = await Editor.start({ settings: { "whydll.host": drive, "whydll.interpreter": python, "workbench.colorTheme": theme } });
     t.after(() => editor.stop());

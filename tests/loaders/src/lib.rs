@@ -43,6 +43,9 @@
 //! On Windows ([`native`]) nothing is translated, so an entry of the known differences that is
 //! wrong shows up there. Windows reports no culprits, so those are not compared.
 //!
+//! The test programs that need another loader only run with `-- --include-ignored`, like the ignored
+//! tests of others, so that `cargo test --workspace` needs Rust alone.
+//!
 //! [`real`] has TensorFlow's own modules in place of a world's, intact and with one fault each.
 
 pub mod comparison;
@@ -60,3 +63,12 @@ pub mod written;
 
 pub use outcome::{Fault, Outcome};
 pub use program::{Program, Step};
+
+/// Whether the ignored tests are included. If not, prints what they need.
+pub fn includes_ignored(needed: &str) -> bool {
+    let is_included = std::env::args().any(|argument| argument == "--include-ignored");
+    if !is_included {
+        println!("ignored, needs {needed}: run it with `-- --include-ignored`");
+    }
+    is_included
+}

@@ -12,6 +12,7 @@ use whydll::host::{Disk, Files, WinPath};
 /// each, a tenth is AVX in the former and none in the latter (objdump). Other packages run on every
 /// x64 processor: they check before they use more.
 #[test]
+#[ignore = "needs tests/real/packages"]
 fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
     let real = PathBuf::from(
         env::var_os("WHYDLL_REAL").expect("set WHYDLL_REAL to the folder that tests/real/setup prints"),

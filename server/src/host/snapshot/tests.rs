@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use world::World;
@@ -458,29 +460,58 @@ fn a_damaged_snapshot_is_refused() {
     }
 }
 
+/// Replays a snapshot whose facts were changed. Returns the outcome in words.
+fn outcome(text: &str) -> String {
+    let host = match read(text.as_bytes(), "machine.json.xz") {
+        Ok(host) => host,
+        Err(error) => {
+            let error = error.to_string();
+            // Without the place in the file.
+            return format!("refused: {}", error.split(" at line").next().unwrap_or_default());
+        }
+    };
+    let Some(interpreter) = host.recorded_interpreter.clone() else {
+        return "no interpreter".to_owned();
+    };
+    on_large_stack(|| match Environment::at(&interpreter, &*host.files) {
+        Ok(environment) => {
+            let findings = diagnose(&host, &environment, &[Import::first("pkg")]).findings;
+            let codes: Vec<&str> = findings.iter().map(|finding| finding.code.name()).collect();
+            format!("diagnosed: {}", codes.join(", "))
+        }
+        Err(error) => format!("no environment: {error}"),
+    })
+}
+
 #[test]
 fn a_snapshot_of_malicious_facts_does_not_panic() {
     let text = unpacked(&recorded(STORY).0);
-    let hostile = [
-        text.replace("site-packages", "site-packages\u{0}"),
-        text.replace(r"C:\\", ""),
-        text.replace("native", ""),
-        text.replace("1000", "-1"),
-        text.replace(".dll", ""),
+    let changes = [
+        ("site-packages", "site-packages\u{0}"),
+        (r"C:\\", ""),
+        ("native", ""),
+        ("native", "../../native"),
+        ("2048", "-1"),
+        (".dll", ""),
+        ("imports", "exports"),
+        ("python38", "python38python38python38"),
     ];
-    for text in hostile {
-        let Ok(host) = read(text.as_bytes(), "machine.json.xz") else {
-            continue;
-        };
-        let Some(interpreter) = host.recorded_interpreter.clone() else {
-            continue;
-        };
-        on_large_stack(|| {
-            if let Ok(environment) = Environment::at(&interpreter, &*host.files) {
-                diagnose(&host, &environment, &[Import::first("pkg")]);
-            }
-        });
+    let mut outcomes = String::new();
+    for (from, to) in changes {
+        let changed = text.replace(from, to);
+        assert!(changed != text, "{from} is not in the snapshot");
+        writeln!(outcomes, "{from:?} is {to:?}: {}", outcome(&changed)).unwrap();
     }
+    expect![[r#"
+        "site-packages" is "site-packages\0": refused: can't read snapshot machine.json.xz: control character (\u0000-\u001F) found while parsing a string
+        "C:\\\\" is "": diagnosed: not-on-search-path
+        "native" is "": diagnosed: missing-vc-runtime, not-on-search-path, damaged-install
+        "native" is "../../native": diagnosed: not-on-search-path, damaged-install
+        "2048" is "-1": refused: can't read snapshot machine.json.xz: invalid value: integer `-1`, expected u64
+        ".dll" is "": no environment: C:\Python\python.exe cannot start: pythonXY.dll is not next to it
+        "imports" is "exports": refused: can't read snapshot machine.json.xz: missing field `imports`
+        "python38" is "python38python38python38": no environment: C:\Python\python.exe cannot start: pythonXY.dll is not next to it
+    "#]].assert_eq(&outcomes);
 }
 
 #[test]
