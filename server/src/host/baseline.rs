@@ -228,6 +228,8 @@ const OTHER_SUFFIXES: [&str; 2] = ["bthprops.cpl", "irprops.cpl"];
 /// The system directories of a clean Windows, on top of the files of `rest`.
 pub struct BaselineFiles {
     rest: Arc<dyn Files>,
+    /// `C:\Windows`.
+    windows: WinPath,
     folders: HashMap<String, SystemFolder>,
     version: FileVersion,
 }
@@ -248,7 +250,7 @@ impl BaselineFiles {
         for (part, number) in version.0.iter_mut().zip(baseline.version().split('.')) {
             *part = number.parse().unwrap_or_default();
         }
-        BaselineFiles { rest, folders, version }
+        BaselineFiles { rest, windows: windows.clone(), folders, version }
     }
 
     fn system_folder(&self, path: &WinPath) -> Option<&SystemFolder> {
@@ -257,6 +259,10 @@ impl BaselineFiles {
 
     /// Returns what is known of a system DLL, or `None` if `path` isn't in a system directory.
     fn system_image(&self, path: &WinPath) -> Option<Result<AssumedImage, FileError>> {
+        // Most files are elsewhere.
+        if !path.is_within(&self.windows) {
+            return None;
+        }
         let folder = self.system_folder(&path.parent()?)?;
         let Some(machine) = folder.machines.get(&fold_name(path.file_name())) else {
             return Some(Err(FileError::NotFound));
