@@ -14,7 +14,7 @@ impl Plan<'_> {
     /// Records the loads that failed during a call without an exception. They may be the cause if
     /// the caller raises one later.
     fn record_swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
-        for (at, failure) in self.failures.iter().enumerate().skip(before) {
+        for (at, failure) in self.trace.failures.iter().enumerate().skip(before) {
             if !failure.uncertain && failure.at.file.as_ref() == file {
                 frame.record_caught([at]);
             }
@@ -52,7 +52,7 @@ impl Plan<'_> {
             }
         }
         // A statement at the top level of a module or of the program.
-        match frame.locals.is_none() && self.call_ends_at.is_none() {
+        match frame.locals.is_none() && self.execution.call_ends_at.is_none() {
             true => self.within_limit(&frame.place(), |plan| plan.call_value(&function, arguments, frame)),
             false => self.call_value(&function, arguments, frame),
         }
@@ -91,7 +91,7 @@ impl Plan<'_> {
                 self.call_known(*name, &positional, &keywords, frame, &place)
             }
             Value::Method(method) => {
-                let before = self.failures.len();
+                let before = self.trace.failures.len();
                 let (positional, keywords) = arguments.closed();
                 let result = self.call_method(&method.0, &method.1, positional, &keywords, &place)?;
                 self.record_swallowed(before, place.file.as_ref(), frame);
@@ -107,7 +107,7 @@ impl Plan<'_> {
         if closure.is_of_library() && !frame.module.is_of_library {
             return Ok(Value::Unknown);
         }
-        let before = self.failures.len();
+        let before = self.trace.failures.len();
         let result = self.call_function(closure, arguments, &frame.place())?;
         self.record_swallowed(before, closure.module.file.as_ref(), frame);
         Ok(result)

@@ -190,7 +190,7 @@ impl Plan<'_> {
                     return known.clone();
                 }
                 let part = closure.module.file.as_ref()?.with_part(*span);
-                let script = self.interpreter.process.host().files.script(&part).ok();
+                let script = self.world.files().script(&part).ok();
                 let function = script.and_then(|script| match script.body.first().map(|stmt| &stmt.kind) {
                     Some(StmtKind::Function(function)) => Some(function.clone()),
                     _ => None,
@@ -221,7 +221,7 @@ impl Plan<'_> {
         if let (Some(Value::Frame(file)), "getfile") = (arguments.positional.first(), closure.name.as_str()) {
             return Ok(Value::str(file.as_str()));
         }
-        if self.depth >= MAX_CALL_DEPTH {
+        if self.execution.depth >= MAX_CALL_DEPTH {
             return Ok(Value::Unknown);
         }
         let Some(callable) = self.definition_of(closure) else { return Ok(Value::Unknown) };
@@ -229,7 +229,8 @@ impl Plan<'_> {
         let Some(body) = &function.body else { return Ok(Value::Unknown) };
         // A recursion under an unknown condition may not end.
         let id = Arc::as_ptr(function);
-        let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == id);
+        let may_not_end =
+            self.execution.uncertain > 0 && self.execution.running.iter().any(|(running, _)| *running == id);
         if may_not_end {
             return Ok(Value::Unknown);
         }
@@ -255,13 +256,13 @@ impl Plan<'_> {
         frame: &mut Frame,
         at: &Place,
     ) -> Flow {
-        let before = self.uncertain;
-        self.depth += 1;
-        self.running.push((Arc::as_ptr(function), at.file.clone()));
+        let before = self.execution.uncertain;
+        self.execution.depth += 1;
+        self.execution.running.push((Arc::as_ptr(function), at.file.clone()));
         let flow = self.block(body, frame);
-        self.running.pop();
-        self.depth -= 1;
-        self.uncertain = before;
+        self.execution.running.pop();
+        self.execution.depth -= 1;
+        self.execution.uncertain = before;
         flow
     }
 
@@ -328,7 +329,8 @@ impl Plan<'_> {
                 let Callable { function, defaults } = &*callable;
                 let Some(body) = &function.body else { return Ok(None) };
                 let mut frame = self.frame_of(&closure, function, defaults, arguments);
-                frame.yields = Some(Yields::All { values: Vec::new(), under: self.uncertain, unsure: false });
+                frame.yields =
+                    Some(Yields::All { values: Vec::new(), under: self.execution.uncertain, unsure: false });
                 let flow = self.run_body(function, body, &mut frame, at);
                 let values = match frame.yields.take() {
                     Some(Yields::All { values, unsure, .. }) if !unsure && !frame.may_have_returned => {
@@ -366,7 +368,7 @@ impl Plan<'_> {
         const MAX: usize = 10_000;
         match frame.yields.take() {
             Some(Yields::All { mut values, under, unsure }) => {
-                let unsure = unsure || self.uncertain > under || values.len() >= MAX;
+                let unsure = unsure || self.execution.uncertain > under || values.len() >= MAX;
                 if !unsure {
                     values.push(value);
                 }

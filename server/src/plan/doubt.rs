@@ -29,7 +29,7 @@ impl Plan<'_> {
     /// not, no directory that a package adds contains it.
     pub(super) fn doubt(&mut self, error: &LoadError) -> Option<Place> {
         let LoadError::Windows(failure) = error else { return None };
-        if self.unknown_directories.is_empty() {
+        if self.world.unknown_directories.is_empty() {
             return None;
         }
         // An image for another machine is skipped, and the search continues.
@@ -48,10 +48,10 @@ impl Plan<'_> {
                 name.rsplit('/').next().unwrap_or_default().to_owned()
             })
             .collect();
-        let directories = std::mem::take(&mut self.unknown_directories);
+        let directories = std::mem::take(&mut self.world.unknown_directories);
         let holder = |plan: &mut Self, name: &str| {
             directories.iter().find(|directory| match &directory.below {
-                Some(folder) => holds(&*plan.interpreter.process.host().files, folder, name),
+                Some(folder) => holds(plan.world.files(), folder, name),
                 None => plan.is_in_environment(name),
             })
         };
@@ -60,23 +60,23 @@ impl Plan<'_> {
             true => holders.first().and_then(|first| first.map(|directory| directory.at.clone())),
             false => None,
         };
-        self.unknown_directories = directories;
+        self.world.unknown_directories = directories;
         place
     }
 
     /// Whether a DLL of this case-folded name is in a folder of the environment or on PATH.
     fn is_in_environment(&mut self, name: &str) -> bool {
-        if self.native_names.is_none() {
-            self.native_names = Some(self.names_in_environment());
+        if self.world.native_names.is_none() {
+            self.world.native_names = Some(self.names_in_environment());
         }
-        self.native_names.as_ref().is_some_and(|names| names.contains(name))
+        self.world.native_names.as_ref().is_some_and(|names| names.contains(name))
     }
 
     /// Returns the DLLs that distributions installed, those in the usual folders of the
     /// environment, and those on PATH.
     fn names_in_environment(&self) -> FxHashSet<String> {
-        let files = &*self.interpreter.process.host().files;
-        let environment = self.interpreter.environment;
+        let files = self.world.files();
+        let environment = self.world.environment();
         let mut names = FxHashSet::default();
         let rows = environment.distributions.iter().filter_map(|one| one.expected_files(files).ok());
         for row in rows.flatten().filter(|row| row.path.has_extension("dll") && files.is_file(&row.path)) {
@@ -86,7 +86,7 @@ impl Plan<'_> {
         let prefixes = [&environment.prefix, &environment.base_prefix];
         let of_environment =
             prefixes.into_iter().flat_map(|prefix| FOLDERS.map(|folder| prefix.join(folder)));
-        for folder in of_environment.chain(self.interpreter.process.host().path_directories()) {
+        for folder in of_environment.chain(self.world.host().path_directories()) {
             let Ok(listing) = files.folder(&folder) else { continue };
             let listed = listing.entries().into_iter().map(|entry| fold_name(&entry.name));
             names.extend(listed.filter(|name| name.ends_with(".dll")));

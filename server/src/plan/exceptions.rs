@@ -50,16 +50,16 @@ impl Plan<'_> {
         run: impl FnOnce(&mut Self, &mut Frame) -> Flow,
     ) -> Flow {
         frame.handlers.push(catches.clone());
-        self.active_handlers.push(catches);
+        self.execution.active_handlers.push(catches);
         let flow = run(self, frame);
-        self.active_handlers.pop();
+        self.execution.active_handlers.pop();
         frame.handlers.pop();
         flow
     }
 
     /// Whether a handler in any frame expects that a module may be missing.
     pub(super) fn absence_is_expected(&self) -> bool {
-        self.active_handlers.iter().any(|catches| catches.any_of(&ABSENCE))
+        self.execution.active_handlers.iter().any(|catches| catches.any_of(&ABSENCE))
     }
 
     fn catches(&mut self, handlers: &[Handler], frame: &mut Frame) -> Catches {
@@ -132,7 +132,7 @@ impl Plan<'_> {
             if raised.failures.is_empty() {
                 raised.failures.extend(&frame.caught);
             }
-            if raised.is_unfounded() && self.uncertain == 0 {
+            if raised.is_unfounded() && self.execution.uncertain == 0 {
                 self.find_reason(&mut raised, &place);
             }
         }
@@ -200,7 +200,7 @@ impl Plan<'_> {
     /// Leaves a context manager at the end of its `with`.
     pub(super) fn leave_context(&mut self, context: &Value, at: &Place) -> Result<(), Rc<Exception>> {
         match context {
-            Value::AddedDirectory(path) => self.interpreter.process.remove_dll_directory(path),
+            Value::AddedDirectory(path) => self.world.interpreter.process.remove_dll_directory(path),
             Value::ExitStack(contexts) => {
                 let contexts = contexts.take();
                 for context in contexts.iter().rev() {

@@ -27,12 +27,12 @@ impl Plan<'_> {
         locals: Option<&Value>,
         frame: &mut Frame,
     ) -> Result<Value, Rc<Exception>> {
-        if text.len() > MAX_LENGTH || self.depth >= MAX_DEPTH {
+        if text.len() > MAX_LENGTH || self.execution.depth >= MAX_DEPTH {
             return Ok(Value::None);
         }
         self.spend_many(text.len() as u64);
         let script = source::lower_whole(text);
-        self.depth += 1;
+        self.execution.depth += 1;
         let line = frame.exec_line.unwrap_or(frame.line);
         let flow = if let Some(globals) = globals {
             let table = match globals {
@@ -53,7 +53,7 @@ impl Plan<'_> {
                 }),
             };
             // Functions defined in it and the module refer to each other until the plan is dropped.
-            self.failed_modules.push(module.clone());
+            self.world.failed_modules.push(module.clone());
             let mut inner = Frame::of_module(module.clone());
             inner.exec_line = Some(line);
             let own = match locals {
@@ -77,7 +77,7 @@ impl Plan<'_> {
             frame.exec_line = outer;
             flow
         };
-        self.depth -= 1;
+        self.execution.depth -= 1;
         match flow {
             Flow::Raise(exception) => Err(exception),
             _ => Ok(Value::None),

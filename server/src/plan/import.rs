@@ -26,7 +26,7 @@ impl Plan<'_> {
     /// Imports `a`, `a.b`, and `a.b.c` in turn and returns the last one.
     pub(super) fn import_dotted(&mut self, name: &str, at: &Place) -> Outcome<ModuleRef> {
         // `_find_and_load` looks up the whole name first.
-        if let Some(module) = self.modules.get(name) {
+        if let Some(module) = self.world.modules.get(name) {
             return Ok(module.clone());
         }
         let mut parent: Option<ModuleRef> = None;
@@ -35,7 +35,7 @@ impl Plan<'_> {
             end += part.len();
             let dotted = &name[..end];
             end += 1;
-            let module = match self.modules.get(dotted) {
+            let module = match self.world.modules.get(dotted) {
                 Some(module) => module.clone(),
                 None => self.import_one(dotted, part, parent.as_ref(), at)?,
             };
@@ -57,10 +57,10 @@ impl Plan<'_> {
     ) -> Outcome<ModuleRef> {
         self.spend_many(100);
         let found = match parent {
-            None => self.finder.top_level(name, &self.sys_path),
+            None => self.world.finder.top_level(name, &self.world.sys_path),
             Some(parent) => match &parent.path {
                 Some(path) => match changed_path(parent) {
-                    Some(path) => match self.finder.submodule(name, &path) {
+                    Some(path) => match self.world.finder.submodule(name, &path) {
                         // Additions to `sys.modules` by compiled code aren't visible. `collections`
                         // adds `collections.abc` in this way.
                         Found::NotFound { for_other_python: None } if is_compiled(parent) => {
@@ -70,7 +70,7 @@ impl Plan<'_> {
                     },
                     // The path was set to an unknown value, so a module that isn't found may still
                     // exist.
-                    None => match self.finder.submodule(name, path) {
+                    None => match self.world.finder.submodule(name, path) {
                         Found::NotFound { for_other_python: None } => Found::Opaque { path: None },
                         found => found,
                     },
@@ -129,7 +129,7 @@ impl Plan<'_> {
             is_partial: Cell::new(false),
             is_of_library: is_standard(top_level(dotted)),
         });
-        self.modules.insert(dotted.into(), module.clone());
+        self.world.modules.insert(dotted.into(), module.clone());
         module
     }
 
@@ -146,27 +146,31 @@ impl Plan<'_> {
         let is_compiled = is_compiled(&module);
         module.open.set(is_compiled);
         self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
-        if self.depth >= MAX_IMPORT_DEPTH {
+        if self.execution.depth >= MAX_IMPORT_DEPTH {
             module.open.set(true);
             self.step(Event::Unknown("imports are nested too deeply to follow".to_owned()), at);
             return Ok(module);
         }
-        let files = &self.interpreter.process.host().files;
+        let files = &self.world.host().files;
         // A walk that overlooks failures is itself a prefetch.
-        let overlooks_failures = self.interpreter.overlooks_failures();
+        let overlooks_failures = self.world.interpreter.overlooks_failures();
         if !overlooks_failures
             && self.prefetcher.is_none()
-            && let Some(disk) = self.interpreter.process.host().untracked()
+            && let Some(disk) = self.world.host().untracked()
             && disk.modules_read() >= prefetch::COLD_CACHE_MODULES
         {
-            let suffixes = self.interpreter.environment.extension_suffixes();
-            self.prefetcher =
-                prefetch::Prefetcher::start(disk, self.sys_path.clone(), suffixes, self.requested.clone());
+            let suffixes = self.world.environment().extension_suffixes();
+            self.prefetcher = prefetch::Prefetcher::start(
+                disk,
+                self.world.sys_path.clone(),
+                suffixes,
+                self.requested.clone(),
+            );
         }
         let script = match files.script(&file) {
             Ok(script) => script,
             Err(FileError::AccessDenied) => {
-                self.failed_modules.extend(self.modules.remove(dotted));
+                self.world.failed_modules.extend(self.world.modules.remove(dotted));
                 let message = format!("[Errno 13] Permission denied: '{file}'");
                 let exception = Exception {
                     missing: Some(dotted.into()),
@@ -182,12 +186,12 @@ impl Plan<'_> {
                 return Ok(module);
             }
         };
-        let minor = self.interpreter.environment.version.minor;
+        let minor = self.world.environment().version.minor;
         let newer = script.newer_syntax.iter().filter(|newer| newer.since > minor);
         // Python reports the first one. The finding names the oldest version that supports them
         // all.
         if let Some(newer) = newer.max_by_key(|newer| newer.since) {
-            self.failed_modules.extend(self.modules.remove(dotted));
+            self.world.failed_modules.extend(self.world.modules.remove(dotted));
             let exception = Exception {
                 newer_syntax: Some(newer.clone()),
                 ..Exception::new("SyntaxError", Some("invalid syntax".into()))
@@ -200,21 +204,21 @@ impl Plan<'_> {
             let place = Place { file: Some(file.clone()), line: *line };
             self.step(Event::Unknown(format!("the module cannot be read in full: {error}")), &place);
         }
-        self.depth += 1;
+        self.execution.depth += 1;
         module.names.borrow_mut().reserve(names_bound_by(&script.body));
         let mut frame = Frame::of_module(module.clone());
         // The modules that a call imports don't count toward its limit.
-        let call_ends_at = self.call_ends_at.take();
-        let before = self.budget;
+        let call_ends_at = self.execution.call_ends_at.take();
+        let before = self.execution.budget;
         module.is_partial.set(true);
         let raised = self.statements(&script.body, &mut frame);
         module.is_partial.set(false);
-        let taken = before - self.budget;
-        self.call_ends_at = call_ends_at.map(|end| end.saturating_sub(taken));
-        self.depth -= 1;
+        let taken = before - self.execution.budget;
+        self.execution.call_ends_at = call_ends_at.map(|end| end.saturating_sub(taken));
+        self.execution.depth -= 1;
         match raised {
             Some(exception) => {
-                self.failed_modules.extend(self.modules.remove(dotted));
+                self.world.failed_modules.extend(self.world.modules.remove(dotted));
                 Err(traced(exception, at))
             }
             None => Ok(module),
@@ -232,7 +236,11 @@ impl Plan<'_> {
                 Flow::Next => {}
                 Flow::Raise(exception)
                     if exception.is_unfounded()
-                        && !self.active_handlers.iter().any(|catches| catches.catches(&exception)) =>
+                        && !self
+                            .execution
+                            .active_handlers
+                            .iter()
+                            .any(|catches| catches.catches(&exception)) =>
                 {
                     let sentence = exception.sentence().unwrap_or_else(|| exception.class.to_string());
                     self.step(
@@ -255,7 +263,7 @@ impl Plan<'_> {
         at: &Place,
     ) -> Outcome<ModuleRef> {
         self.name_caller(at);
-        let result = self.interpreter.load_extension(&path);
+        let result = self.world.interpreter.load_extension(&path);
         let event = Event::Extension { name: dotted.to_owned(), path: path.clone(), loaded: result.is_ok() };
         self.step(event, at);
         let error = match result {
@@ -264,7 +272,7 @@ impl Plan<'_> {
         };
         let doubt = self.doubt(&error);
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
-        let message = self.interpreter.import_sentence(name, &error);
+        let message = self.world.interpreter.import_sentence(name, &error);
         // The message that faulthandler prints. Without it, nothing is printed.
         let ends_process = error.is_crash();
         let class = if ends_process { "Windows fatal exception" } else { "ImportError" };
@@ -274,7 +282,7 @@ impl Plan<'_> {
             at: at.clone(),
             error,
             sentence: format!("{class}: {message}"),
-            uncertain: self.uncertain > 0 || doubt.is_some(),
+            uncertain: self.execution.uncertain > 0 || doubt.is_some(),
             doubt: doubt.clone(),
         });
         if doubt.is_some() {
@@ -295,12 +303,12 @@ impl Plan<'_> {
         folder: Option<WinPath>,
         at: &Place,
     ) -> Outcome<ModuleRef> {
-        let imports = self.interpreter.imported_by(&path);
+        let imports = self.world.interpreter.imported_by(&path);
         let module = self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true);
-        if self.depth >= MAX_IMPORT_DEPTH {
+        if self.execution.depth >= MAX_IMPORT_DEPTH {
             return Ok(module);
         }
-        self.depth += 1;
+        self.execution.depth += 1;
         let failed = imports.iter().find_map(|import| {
             if let Some(function) = import.strip_suffix("()") {
                 if let Some(name) = StandardName::find_dotted(function) {
@@ -330,10 +338,10 @@ impl Plan<'_> {
             let is_lost = missing.is_some_and(|missing| self.recorded_file(missing).is_some());
             (is_lost || !exception.failures.is_empty()).then_some(exception)
         });
-        self.depth -= 1;
+        self.execution.depth -= 1;
         match failed {
             Some(exception) => {
-                self.failed_modules.extend(self.modules.remove(dotted));
+                self.world.failed_modules.extend(self.world.modules.remove(dotted));
                 Err(exception)
             }
             None => Ok(module),
@@ -376,26 +384,19 @@ impl Plan<'_> {
 
     /// Makes an import that may be optional, so that its failure is uncertain.
     pub(super) fn try_import(&mut self, dotted: &str, at: &Place) {
-        let (failures, steps) = (self.failures.len(), self.steps.len());
+        let (failures, steps) = (self.trace.failures.len(), self.trace.steps.len());
         if self.certainly_missing(top_level(dotted)).is_some()
             || self.certainly_missing(dotted).is_some()
             || self.import_dotted(dotted, at).is_ok()
         {
             return;
         }
-        for failure in self.failures.iter_mut().skip(failures) {
+        for failure in self.trace.failures.iter_mut().skip(failures) {
             failure.uncertain = true;
         }
-        for step in self.steps.iter_mut().skip(steps) {
+        for step in self.trace.steps.iter_mut().skip(steps) {
             step.uncertain = true;
         }
-    }
-
-    /// Records a failed load and returns its index.
-    pub(super) fn failed(&mut self, failure: LoadFailure) -> usize {
-        self.spend_many(5_000);
-        self.failures.push(failure);
-        self.failures.len() - 1
     }
 
     /// Handles a module that isn't found. Modules can also be created at run time, so this is an
@@ -416,7 +417,7 @@ impl Plan<'_> {
             None => self.absence_is_expected(),
             Some(_) => false,
         };
-        if certain && self.interpreter.overlooks_failures() {
+        if certain && self.world.interpreter.overlooks_failures() {
             return Ok(self.add_module(dotted, None, None, true));
         }
         if certain || expected || at.file.is_none() {
@@ -431,12 +432,12 @@ impl Plan<'_> {
     /// the standard library. Otherwise it may be provided by an import hook, or the package was not
     /// followed correctly.
     fn is_required(&self, name: &str, at: &Place) -> bool {
-        let environment = self.interpreter.environment;
-        let Some(file) = at.file.as_ref().filter(|_| self.uncertain == 0) else { return false };
+        let environment = self.world.environment();
+        let Some(file) = at.file.as_ref().filter(|_| self.execution.uncertain == 0) else { return false };
         if !environment.site_packages.iter().any(|folder| file.is_within(folder)) {
             return false;
         }
-        let files = &*self.interpreter.process.host().files;
+        let files = self.world.files();
         is_standard(name) || environment.lacks_for(file, files).next().is_some()
     }
 
@@ -451,28 +452,29 @@ impl Plan<'_> {
     /// Whether the finders find a submodule of an imported package.
     pub(super) fn submodule_exists(&self, parent: &ModuleRef, name: &str) -> bool {
         let dotted = format!("{}.{name}", parent.name);
-        if self.modules.contains_key(dotted.as_str()) {
+        if self.world.modules.contains_key(dotted.as_str()) {
             return true;
         }
         let Some(path) = &parent.path else {
             return false;
         };
         let path = changed_path(parent).unwrap_or_else(|| path.clone());
-        !matches!(self.finder.submodule(name, &path), Found::NotFound { for_other_python: None })
+        !matches!(self.world.finder.submodule(name, &path), Found::NotFound { for_other_python: None })
             || self.recorded_path(&dotted).is_some()
     }
 
     pub(super) fn missing_module(&self, dotted: &str) -> MissingModule {
         let found = match dotted.rsplit_once('.') {
-            None => self.finder.top_level(dotted, &self.sys_path),
-            Some((parent, name)) => match self.modules.get(parent).and_then(|p| p.path.as_ref()) {
-                Some(path) => self.finder.submodule(name, path),
+            None => self.world.finder.top_level(dotted, &self.world.sys_path),
+            Some((parent, name)) => match self.world.modules.get(parent).and_then(|p| p.path.as_ref()) {
+                Some(path) => self.world.finder.submodule(name, path),
                 // The parent failed and was removed from `sys.modules`, so search the directories
                 // that its name implies.
                 None => {
                     let tail = parent.replace('.', "/");
-                    let path: Vec<WinPath> = self.sys_path.iter().map(|entry| entry.join(&tail)).collect();
-                    self.finder.submodule(name, &path)
+                    let path: Vec<WinPath> =
+                        self.world.sys_path.iter().map(|entry| entry.join(&tail)).collect();
+                    self.world.finder.submodule(name, &path)
                 }
             },
         };
@@ -495,11 +497,11 @@ impl Plan<'_> {
     }
 
     fn read_records(&mut self) {
-        if self.recorded.is_none() {
-            let files = &*self.interpreter.process.host().files;
-            let distributions = self.interpreter.environment.distributions.iter();
+        if self.world.recorded.is_none() {
+            let files = self.world.files();
+            let distributions = self.world.environment().distributions.iter();
             let rows = distributions.filter_map(|one| one.expected_files(files).ok()).flatten();
-            self.recorded = Some(rows.map(|row| row.path.key()).collect());
+            self.world.recorded = Some(rows.map(|row| row.path.key()).collect());
         }
     }
 
@@ -507,30 +509,30 @@ impl Plan<'_> {
     pub(super) fn record_missing_file(&mut self, path: WinPath) {
         const MAX: usize = 100;
         let is_native = ["dll", "pyd"].iter().any(|extension| path.has_extension(extension));
-        if is_native && self.missing_native_files.len() < MAX {
-            self.missing_native_files.push(path);
+        if is_native && self.world.missing_native_files.len() < MAX {
+            self.world.missing_native_files.push(path);
         }
     }
 
     /// Returns the first installed native file that the program looked for without finding it.
     pub(super) fn lost_file(&mut self) -> Option<WinPath> {
-        if self.missing_native_files.is_empty() {
+        if self.world.missing_native_files.is_empty() {
             return None;
         }
         self.read_records();
-        self.missing_native_files.iter().find(|file| self.is_recorded(file)).cloned()
+        self.world.missing_native_files.iter().find(|file| self.is_recorded(file)).cloned()
     }
 
     fn is_recorded(&self, file: &WinPath) -> bool {
-        self.recorded.as_ref().is_some_and(|recorded| recorded.contains(&file.key()))
+        self.world.recorded.as_ref().is_some_and(|recorded| recorded.contains(&file.key()))
     }
 
     /// Returns the first recorded file that could be the extension module `dotted`.
     fn recorded_path(&self, dotted: &str) -> Option<WinPath> {
-        self.recorded.as_ref()?;
+        self.world.recorded.as_ref()?;
         let tail = dotted.replace('.', "/");
-        let suffixes = self.interpreter.environment.extension_suffixes();
-        self.interpreter.environment.site_packages.iter().find_map(|folder| {
+        let suffixes = self.world.environment().extension_suffixes();
+        self.world.environment().site_packages.iter().find_map(|folder| {
             suffixes
                 .iter()
                 .map(|suffix| folder.join(&format!("{tail}{suffix}")))

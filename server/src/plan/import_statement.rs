@@ -21,7 +21,7 @@ impl Plan<'_> {
         let place = frame.place();
         if self.moved(module, frame, &place)?.is_some() {
             // The contents of the modules that `six` creates are imported when they are accessed.
-            match (alias, self.modules.get(top_level(module)).cloned()) {
+            match (alias, self.world.modules.get(top_level(module)).cloned()) {
                 (None, Some(top)) => self.bind(top_level(module), Value::Module(top), frame),
                 (alias, _) => self.bind(alias.map_or(top_level(module), Name::as_str), Value::Unknown, frame),
             }
@@ -32,7 +32,7 @@ impl Plan<'_> {
             Some(alias) => (alias.as_str(), last),
             None => {
                 let first = top_level(module);
-                match self.modules.get(first) {
+                match self.world.modules.get(first) {
                     Some(top) => (first, top.clone()),
                     None => (first, last),
                 }
@@ -60,18 +60,18 @@ impl Plan<'_> {
     /// Returns the dotted name if the module certainly doesn't exist. That is known only for a
     /// top-level name or if the parent is already imported. Importing the parents reveals the rest.
     pub(super) fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
-        if self.modules.contains_key(dotted) {
+        if self.world.modules.contains_key(dotted) {
             return None;
         }
         self.spend_many(200);
         match dotted.rsplit_once('.') {
             Some((parent, name)) => {
-                let parent = self.modules.get(parent)?;
+                let parent = self.world.modules.get(parent)?;
                 let unknown = parent.path.is_none() && parent.open.get();
                 (!unknown && !self.submodule_exists(parent, name)).then(|| dotted.to_owned())
             }
             None => {
-                let found = self.finder.top_level(dotted, &self.sys_path);
+                let found = self.world.finder.top_level(dotted, &self.world.sys_path);
                 matches!(found, Found::NotFound { .. }).then(|| dotted.to_owned())
             }
         }
@@ -144,11 +144,11 @@ impl Plan<'_> {
             None | Some(Value::Unknown) => {}
             Some(value) => return Ok(value),
         }
-        if self.modules.contains_key(dotted.as_str()) {
+        if self.world.modules.contains_key(dotted.as_str()) {
             return self.import_dotted(&dotted, place).map(Value::Module);
         }
         if let Some(path) = &source.path {
-            match self.finder.submodule(name, path) {
+            match self.world.finder.submodule(name, path) {
                 Found::NotFound { for_other_python: None } => {
                     if !source.open.get() && self.recorded_file(&dotted).is_some() {
                         return Err(traced(Rc::new(self.module_not_found(&dotted)), place));

@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
-use super::evaluate::compare;
 use super::exceptions::traced;
 use super::frame::Frame;
+use super::operators::compare;
 use super::value::{Exception, LazyImport, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::cpython::Interpreter;
@@ -44,12 +44,12 @@ impl LazyState {
 impl Plan<'_> {
     /// Whether this Python supports lazy imports.
     pub(super) fn has_lazy_imports(&self) -> bool {
-        self.lazy.is_known
+        self.world.lazy.is_known
     }
 
     /// Implements `sys.set_lazy_imports(mode)`.
     pub(super) fn set_lazy_imports(&mut self, mode: &Value) {
-        self.lazy.all = self.lazy.is_known && mode.text().is_some_and(|mode| *mode == *"all");
+        self.world.lazy.all = self.world.lazy.is_known && mode.text().is_some_and(|mode| *mode == *"all");
     }
 
     /// Executes an import without `lazy`, which is lazy nevertheless if the module lists it in
@@ -62,7 +62,7 @@ impl Plan<'_> {
         if !self.may_be_lazy(frame) {
             return self.import_eagerly(import, frame);
         }
-        if self.lazy.all {
+        if self.world.lazy.all {
             return self.defer_import(import, frame);
         }
         let named = frame.module.get("__lazy_modules__").zip(absolute(import, frame));
@@ -74,9 +74,9 @@ impl Plan<'_> {
             Some(false) => self.import_eagerly(import, frame),
             // The import is made either here or on first use, if ever.
             None => {
-                self.uncertain += 1;
+                self.execution.uncertain += 1;
                 let result = self.import_eagerly(import, frame);
-                self.uncertain -= 1;
+                self.execution.uncertain -= 1;
                 result.or_else(|_| self.defer_import(import, frame))
             }
         }
@@ -98,7 +98,7 @@ impl Plan<'_> {
 
     /// Whether the compiler permits a lazy import in this position.
     fn may_be_lazy(&self, frame: &Frame) -> bool {
-        self.lazy.is_known && frame.locals.is_none() && !frame.is_class_body && frame.tries == 0
+        self.world.lazy.is_known && frame.locals.is_none() && !frame.is_class_body && frame.tries == 0
     }
 
     fn import_eagerly(&mut self, import: &StmtKind, frame: &mut Frame) -> Result<(), Rc<Exception>> {
@@ -120,13 +120,13 @@ impl Plan<'_> {
         };
         // A relative import beyond the package, or another statement, fails when it's executed.
         let Some(dotted) = absolute(import, frame) else { return self.import_eagerly(import, frame) };
-        self.lazy.any = true;
+        self.world.lazy.any = true;
         if let StmtKind::Import { module, alias } = import {
             let (name, module) = match alias {
                 Some(alias) => (alias.as_str(), module.clone()),
                 None => {
                     let inner = module.match_indices('.').filter_map(|(dot, _)| module.get(..dot));
-                    self.lazy.submodules.extend(inner.skip(1).chain([module.as_str()]).map(Name::from));
+                    self.world.lazy.submodules.extend(inner.skip(1).chain([module.as_str()]).map(Name::from));
                     (top_level(module), top_level(module).into())
                 }
             };
@@ -134,7 +134,7 @@ impl Plan<'_> {
         }
         for (imported_name, alias) in names {
             // An attribute of a module that was already imported is bound at once.
-            let had = self.modules.get(dotted.as_str()).and_then(|source| source.get(imported_name));
+            let had = self.world.modules.get(dotted.as_str()).and_then(|source| source.get(imported_name));
             let lazy = || LazyImport { module: dotted.clone(), imported_name: Some(imported_name.clone()) };
             let value = had.unwrap_or_else(|| Value::Lazy(Rc::new(lazy())));
             self.bind(alias.as_ref().unwrap_or(imported_name), value, frame);
@@ -168,9 +168,9 @@ impl Plan<'_> {
             let text = format!("cannot import name '{name}' (most likely due to a circular import)");
             return Err(traced(Rc::new(Exception::new("ImportCycleError", Some(text.into()))), place));
         }
-        self.lazy.in_progress.push(lazy.clone());
+        self.world.lazy.in_progress.push(lazy.clone());
         let result = self.import_deferred(lazy, module, place);
-        self.lazy.in_progress.pop();
+        self.world.lazy.in_progress.pop();
         if let Ok(value) = &result {
             module.set(name, value.clone());
         }
@@ -199,7 +199,7 @@ impl Plan<'_> {
     }
 
     fn is_in_progress(&self, lazy: &Rc<LazyImport>) -> bool {
-        self.lazy.in_progress.iter().any(|other| Rc::ptr_eq(other, lazy))
+        self.world.lazy.in_progress.iter().any(|other| Rc::ptr_eq(other, lazy))
     }
 
     /// Imports what a module imports on access: a lazy import of its own, or a submodule. Returns
@@ -210,7 +210,7 @@ impl Plan<'_> {
         name: &Name,
         place: &Place,
     ) -> Result<Option<Value>, Rc<Exception>> {
-        if !self.lazy.any {
+        if !self.world.lazy.any {
             return Ok(None);
         }
         match module.get(name) {
@@ -218,7 +218,7 @@ impl Plan<'_> {
             Some(_) => Ok(None),
             None => {
                 let dotted = Name::from([module.name.as_str(), ".", name].concat());
-                match self.lazy.submodules.contains(&dotted) {
+                match self.world.lazy.submodules.contains(&dotted) {
                     true => self.import_dotted(&dotted, place).map(|module| Some(Value::Module(module))),
                     false => Ok(None),
                 }

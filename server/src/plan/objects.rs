@@ -222,7 +222,7 @@ impl Plan<'_> {
                 function.belongs_to(&class);
             }
         }
-        self.classes.push(Rc::downgrade(&class));
+        self.execution.classes.push(Rc::downgrade(&class));
         let mut value = Value::Class(class);
         for decorator in wrappers.iter().rev() {
             match self.decorate(decorator, value, frame) {
@@ -268,7 +268,7 @@ impl Plan<'_> {
 
     /// Creates an object without calling `__init__`.
     fn object_of(&mut self, class: &Rc<Class>) -> Value {
-        if self.instances.len() >= MAX_INSTANCES {
+        if self.execution.instances.len() >= MAX_INSTANCES {
             return Value::Unknown;
         }
         let instance = Rc::new(Instance {
@@ -276,7 +276,7 @@ impl Plan<'_> {
             attributes: RefCell::default(),
             is_open: Cell::new(class.is_open),
         });
-        self.instances.push(Rc::downgrade(&instance));
+        self.execution.instances.push(Rc::downgrade(&instance));
         Value::Instance(instance)
     }
 
@@ -311,11 +311,11 @@ impl Plan<'_> {
             Some(Value::Function(getter))
                 if !name.starts_with("__")
                     && !getter.is_of_library()
-                    && !self.getattr_in_progress.contains(&lookup) =>
+                    && !self.execution.getattr_in_progress.contains(&lookup) =>
             {
-                self.getattr_in_progress.push(lookup);
+                self.execution.getattr_in_progress.push(lookup);
                 let value = self.call_function(&getter, Arguments::of(vec![object(), Value::str(name)]), at);
-                self.getattr_in_progress.pop();
+                self.execution.getattr_in_progress.pop();
                 match value {
                     Err(exception) if exception.is_a("AttributeError") => Ok(None),
                     value => value.map(Some),
@@ -341,7 +341,7 @@ impl Plan<'_> {
         }
         let mut attributes = instance.attributes.borrow_mut();
         let value = match attributes.get(name) {
-            Some(old) if self.uncertain > 0 && old.equals(&value) != Some(true) => Value::Unknown,
+            Some(old) if self.execution.uncertain > 0 && old.equals(&value) != Some(true) => Value::Unknown,
             _ => value,
         };
         attributes.insert(name.clone(), value);

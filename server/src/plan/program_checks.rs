@@ -28,10 +28,10 @@ impl Plan<'_> {
     /// for the VC++ runtime in this way (`tensorflow/python/platform/self_check.py`).
     fn missing_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
         let Some(message) = exception.message.clone() else { return Vec::new() };
-        let Some(path) = self.variable(&Value::str("PATH")).text() else { return Vec::new() };
+        let Some(path) = self.world.variable(&Value::str("PATH")).text() else { return Vec::new() };
         let folders = path_directories(&path);
         let is_on_path = |file: &&WinPath| file.parent().is_some_and(|folder| folders.contains(&folder));
-        let names = self.missing_native_files.iter().filter(is_on_path).map(WinPath::file_name);
+        let names = self.world.missing_native_files.iter().filter(is_on_path).map(WinPath::file_name);
         let mut names: Vec<String> =
             names.filter(|name| message.contains(*name)).map(str::to_owned).collect();
         let mut seen = FxHashSet::default();
@@ -65,7 +65,7 @@ impl Plan<'_> {
     fn named_distributions(&self, exception: &Exception) -> Vec<Name> {
         let Some(message) = &exception.message else { return Vec::new() };
         let is_named = |(name, version): &&(Name, Name)| message.contains(&*format!("{name} {version}"));
-        let named: Vec<&(Name, Name)> = self.requested_versions.iter().filter(is_named).collect();
+        let named: Vec<&(Name, Name)> = self.world.requested_versions.iter().filter(is_named).collect();
         let differ =
             named.iter().any(|(_, version)| named.first().is_some_and(|(_, first)| version != first));
         if differ { named.into_iter().map(|(name, _)| name.clone()).collect() } else { Vec::new() }

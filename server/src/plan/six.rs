@@ -43,18 +43,18 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Option<Moved>, Rc<Exception>> {
         let Some(six) = six_of(dotted) else { return Ok(None) };
-        if let Some(known) = self.moved.get(six) {
+        if let Some(known) = self.world.moved.get(six) {
             return Ok(known.clone());
         }
         let module = self.import_expected(six, frame, place)?;
-        let files = &self.interpreter.process.host().files;
+        let files = self.world.files();
         let script = module.file.as_ref().and_then(|file| files.script(file).ok());
         let mut table = FxHashMap::default();
         if let Some(script) = script {
             tables(&script.body, &mut table);
         }
         let table = (!table.is_empty()).then(|| Rc::new(table));
-        self.moved.insert(six.to_owned(), table.clone());
+        self.world.moved.insert(six.to_owned(), table.clone());
         Ok(table)
     }
 

@@ -10,10 +10,10 @@ impl Plan<'_> {
     /// Runs the startup code once. Python prints errors in it and continues, so failures prove
     /// nothing.
     pub(super) fn start_up(&mut self) {
-        if std::mem::replace(&mut self.started, true) {
+        if std::mem::replace(&mut self.execution.started, true) {
             return;
         }
-        for note in &self.interpreter.environment.notes {
+        for note in &self.world.environment().notes {
             match note {
                 Note::PthCode { file, line, text, usual: false } => {
                     let script = source::lower_whole(text);
@@ -26,7 +26,7 @@ impl Plan<'_> {
                             &place,
                         );
                     }
-                    self.modules.remove("site");
+                    self.world.modules.remove("site");
                 }
                 Note::Customization { path } => {
                     let name = path.file_name().trim_end_matches(".py");
@@ -35,7 +35,7 @@ impl Plan<'_> {
                 _ => {}
             }
         }
-        for failure in &mut self.failures {
+        for failure in &mut self.trace.failures {
             failure.uncertain = true;
         }
     }

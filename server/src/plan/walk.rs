@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::evaluate::put;
 use super::frame::Frame;
+use super::operators::put;
 use super::value::{Exception, MAX_LENGTH, Value};
 use super::{Event, Flow, Place, Plan};
 use crate::source::standard::{OsName, StandardName, SysName};
@@ -12,11 +12,6 @@ use crate::source::{Expr, Stmt, StmtKind};
 /// The maximum number of iterations of a loop. No known module needs more to load something.
 const MAX_ITERATIONS: usize = 2_000;
 
-/// The maximum number of statements and expressions that a module's call may take until it loads
-/// something, not counting those of the modules that it imports. Calls that take more, such as
-/// those that generate documentation or register operators, load nothing.
-const MAX_CALL_STEPS: u64 = 60_000;
-
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         for stmt in body {
@@ -24,7 +19,7 @@ impl Plan<'_> {
                 return Flow::Next;
             }
             if !self.spend() {
-                if !std::mem::replace(&mut self.gave_up, true) {
+                if !std::mem::replace(&mut self.execution.gave_up, true) {
                     let what = "this takes too long to analyze; nothing after this point was followed";
                     self.step(Event::Unknown(what.to_owned()), &Place { line: stmt.line, ..frame.place() });
                 }
@@ -37,44 +32,6 @@ impl Plan<'_> {
             }
         }
         Flow::Next
-    }
-
-    /// Whether the current call has exceeded its limit.
-    pub(super) fn is_over_limit(&self) -> bool {
-        self.call_ends_at.is_some_and(|end| self.budget <= end)
-    }
-
-    /// Follows a call that a module makes while it is imported. A call that takes too long is
-    /// abandoned: a parser or code generator that runs at import would otherwise use up the budget.
-    pub(super) fn within_limit<T>(&mut self, place: &Place, call: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.call_ends_at;
-        if outer.is_none() {
-            self.call_ends_at = Some(self.budget.saturating_sub(MAX_CALL_STEPS));
-        }
-        let result = call(self);
-        if outer.is_none() && self.is_over_limit() {
-            self.step(Event::Unknown("this call takes too long to follow".to_owned()), place);
-        }
-        self.call_ends_at = outer;
-        result
-    }
-
-    /// Restarts the limit of the current call: code that loads something is worth following
-    /// further.
-    pub(super) fn extend_call_limit(&mut self) {
-        if self.call_ends_at.is_some() && !self.is_over_limit() {
-            self.call_ends_at = Some(self.budget.saturating_sub(MAX_CALL_STEPS));
-        }
-    }
-
-    /// Takes one step from the budget. Returns false if none is left.
-    pub(super) fn spend(&mut self) -> bool {
-        self.spend_many(1);
-        self.budget > 0
-    }
-
-    pub(super) fn spend_many(&mut self, steps: u64) {
-        self.budget = self.budget.saturating_sub(steps);
     }
 
     fn stmt(&mut self, stmt: &StmtKind, frame: &mut Frame) -> Flow {
@@ -142,7 +99,7 @@ impl Plan<'_> {
     /// Binds a name in the scope of the frame.
     pub(super) fn bind(&mut self, name: &str, value: Value, frame: &mut Frame) {
         // Other code also reads a global that a function binds, and the assignment may not happen.
-        let is_shared = self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name);
+        let is_shared = self.execution.uncertain > 0 && frame.locals.is_some() && frame.is_global(name);
         if !is_shared && frame.journals.is_empty() {
             return frame.set(name, Some(value));
         }
@@ -188,7 +145,7 @@ impl Plan<'_> {
             Expr::Attribute(object, name) => match self.evaluate(object, frame)? {
                 Value::Module(module) => module.set(name, value),
                 Value::Instance(instance) => self.set_attribute(&instance, name, value),
-                Value::Class(class) if self.uncertain == 0 && self.may_nest([&value]) => {
+                Value::Class(class) if self.execution.uncertain == 0 && self.may_nest([&value]) => {
                     class.set(name, value);
                 }
                 _ => {}
@@ -203,9 +160,11 @@ impl Plan<'_> {
                     Value::Known(StandardName::Os(OsName::Environ)) => {
                         self.set_variable(&index, &value, &frame.place());
                     }
-                    Value::Known(StandardName::Sys(SysName::Modules)) if self.uncertain == 0 => {
+                    Value::Known(StandardName::Sys(SysName::Modules)) if self.execution.uncertain == 0 => {
                         if let (Some(dotted), Value::Module(module)) = (index.text(), value) {
-                            self.failed_modules.extend(self.modules.insert((&*dotted).into(), module));
+                            self.world
+                                .failed_modules
+                                .extend(self.world.modules.insert((&*dotted).into(), module));
                         }
                     }
                     Value::Globals(module) => {
@@ -255,7 +214,7 @@ impl Plan<'_> {
                 return Ok(());
             }
         }
-        let sum = super::evaluate::add(&old, &new);
+        let sum = super::operators::add(&old, &new);
         self.assign(target, sum, frame)
     }
 
@@ -274,7 +233,7 @@ impl Plan<'_> {
                     }
                     // If the loop may have been left here, the rest of its body may not run.
                     if flows.iter().any(|flow| matches!(flow, Flow::Break | Flow::Continue)) {
-                        self.uncertain += 1;
+                        self.execution.uncertain += 1;
                     }
                     Flow::Next
                 }
@@ -286,17 +245,17 @@ impl Plan<'_> {
     /// that the condition doesn't matter.
     fn fails_alike(&mut self, one: &Exception, other: &Exception) -> bool {
         let culprit = |exception: &Exception| {
-            let failure = self.failures.get(*exception.failures.first()?)?;
+            let failure = self.trace.failures.get(*exception.failures.first()?)?;
             failure.doubt.is_none().then(|| failure.error.culprit(&failure.target).to_lowercase())
         };
         if culprit(one).is_none() || culprit(one) != culprit(other) {
             return false;
         }
-        if self.uncertain == 0 {
+        if self.execution.uncertain == 0 {
             for at in one.failures.iter().chain(&other.failures) {
-                let Some(failure) = self.failures.get_mut(*at) else { continue };
+                let Some(failure) = self.trace.failures.get_mut(*at) else { continue };
                 failure.uncertain = failure.doubt.is_some();
-                for step in self.steps.iter_mut().filter(|step| step.at == failure.at) {
+                for step in self.trace.steps.iter_mut().filter(|step| step.at == failure.at) {
                     step.uncertain &= !step.event.is_failed_load_of(&failure.target);
                 }
             }
@@ -307,10 +266,10 @@ impl Plan<'_> {
     /// Runs a block that may not run. An exception that it raises may never happen. If it returns,
     /// the rest of the function may not run. Names that it binds may still have their old values.
     fn run_uncertain(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
-        self.uncertain += 1;
+        self.execution.uncertain += 1;
         frame.journals.push(Vec::new());
         let flow = self.block(body, frame);
-        self.uncertain -= 1;
+        self.execution.uncertain -= 1;
         for (name, old) in frame.journals.pop().unwrap_or_default() {
             let Some(new) = frame.bound(&name) else {
                 continue;
@@ -325,17 +284,17 @@ impl Plan<'_> {
         }
         if matches!(flow, Flow::Return(_)) && !frame.may_have_returned {
             frame.may_have_returned = true;
-            self.uncertain += 1;
+            self.execution.uncertain += 1;
         }
         flow
     }
 
     /// Runs a loop. After the loop, it no longer matters whether it may have been left early.
     fn run_loop(&mut self, frame: &mut Frame, run: impl FnOnce(&mut Self, &mut Frame) -> Flow) -> Flow {
-        let (before, had_returned) = (self.uncertain, frame.may_have_returned);
+        let (before, had_returned) = (self.execution.uncertain, frame.may_have_returned);
         let flow = run(self, frame);
-        let may_have_left = self.uncertain > before;
-        self.uncertain = before + u32::from(frame.may_have_returned && !had_returned);
+        let may_have_left = self.execution.uncertain > before;
+        self.execution.uncertain = before + u32::from(frame.may_have_returned && !had_returned);
         match flow {
             Flow::Raise(_) if may_have_left => Flow::Next,
             flow => flow,
@@ -361,9 +320,9 @@ impl Plan<'_> {
             if let Err(exception) = self.assign(target, Value::Unknown, frame) {
                 return Flow::Raise(exception);
             }
-            self.unknown_loops += 1;
+            self.execution.unknown_loops += 1;
             self.run_uncertain(body, frame);
-            self.unknown_loops -= 1;
+            self.execution.unknown_loops -= 1;
             return Flow::Next;
         };
         for item in items.into_iter().take(MAX_ITERATIONS) {
@@ -380,10 +339,10 @@ impl Plan<'_> {
     }
 
     fn run_while(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
-        let before = self.uncertain;
+        let before = self.execution.uncertain;
         for _ in 0..MAX_ITERATIONS {
             // Once the loop may have been left, further iterations add nothing.
-            if self.uncertain > before {
+            if self.execution.uncertain > before {
                 break;
             }
             match self.evaluate(test, frame).map(|value| value.truth()) {

@@ -122,7 +122,7 @@ impl Plan<'_> {
             },
             // The package's own data file: delvewheel stores the load order in one.
             BuiltinName::Open => {
-                let files = &self.interpreter.process.host().files;
+                let files = self.world.files();
                 match call.path().filter(|path| files.is_file(path)) {
                     Some(path) if second.is_none_or(|mode| mode.text().as_deref() == Some("r")) => {
                         Value::File(path)

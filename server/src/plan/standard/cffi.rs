@@ -55,10 +55,10 @@ impl Plan<'_> {
             flags => LoadFlags(flags),
         };
         self.name_caller(place);
-        let result = self.interpreter.load_with_flags(target, flags);
+        let result = self.world.interpreter.load_with_flags(target, flags);
         let Err(failed) = self.loaded_library(target, result, place) else { return Ok(Value::Unknown) };
         // The message contains the code in the form of Windows' own message (`b_do_dlopen`).
-        let code = self.failures.last().and_then(|failure| match &failure.error {
+        let code = self.trace.failures.last().and_then(|failure| match &failure.error {
             LoadError::Windows(failure) => Some(failure.code()),
             LoadError::OtherPython { .. } | LoadError::Crash(_) => None,
         });
@@ -66,7 +66,7 @@ impl Plan<'_> {
             Some(code) => format!("cannot load library '{target}': error 0x{code:x}"),
             None => format!("cannot load library '{target}'"),
         };
-        if let Some(failure) = self.failures.last_mut() {
+        if let Some(failure) = self.trace.failures.last_mut() {
             failure.sentence = format!("OSError: {text}");
         }
         let exception = Exception::new("OSError", Some(text.into()));
@@ -78,12 +78,12 @@ impl Plan<'_> {
     /// library's own folder, and reports every failure as its own error.
     fn load_operations(&mut self, target: &str, place: &Place) -> Outcome {
         self.name_caller(place);
-        let result = self.interpreter.load_with_flags(target, LoadFlags::ALTERED_SEARCH_PATH);
+        let result = self.world.interpreter.load_with_flags(target, LoadFlags::ALTERED_SEARCH_PATH);
         let Err(failed) = self.loaded_library(target, result, place) else {
             return Ok(Value::Unknown);
         };
         let text = format!("{target} not found");
-        if let Some(failure) = self.failures.last_mut() {
+        if let Some(failure) = self.trace.failures.last_mut() {
             failure.sentence = format!("tensorflow.errors.NotFoundError: {text}");
         }
         let exception = Exception::new("NotFoundError", Some(text.into()));

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::Plan;
-use super::super::evaluate::merged;
+use super::super::operators::merged;
 use super::super::value::{Exception, Value};
 use super::{KnownCall, Outcome};
 use crate::source::standard::{CollectionsName, DictName};

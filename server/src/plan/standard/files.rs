@@ -5,22 +5,13 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::Value;
+use super::super::world::World;
 use super::KnownCall;
 use super::names::WRITABLE;
 use crate::host::{EntryKind, WinPath, fold_name};
 use crate::source::standard::{GlobName, ShutilName};
 
 impl Plan<'_> {
-    pub(super) fn call_shutil(&self, name: ShutilName, call: &KnownCall<'_>) -> Value {
-        let ShutilName::Which = name;
-        call.first().text().map_or(Value::Unknown, |program| self.which(&program))
-    }
-
-    pub(super) fn call_glob(&self, name: GlobName, call: &KnownCall<'_>) -> Value {
-        let (GlobName::Glob | GlobName::Iglob) = name;
-        call.path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown)
-    }
-
     pub(super) fn kind_is(
         &mut self,
         path: Option<WinPath>,
@@ -31,7 +22,7 @@ impl Plan<'_> {
             Some(path) if path.as_str().is_empty() => Value::Bool(test(None)),
             Some(path) if path.is_absolute() => {
                 let path = path.normalized();
-                let kind = self.interpreter.process.host().files.kind(&path);
+                let kind = self.world.files().kind(&path);
                 if kind.is_none() {
                     self.record_missing_file(path);
                 }
@@ -56,7 +47,7 @@ impl Plan<'_> {
     /// files.
     pub(super) fn walk_folder(&mut self, folder: &WinPath) -> Value {
         const MAX: usize = 2_000;
-        let files = self.interpreter.process.host().files.clone();
+        let files = self.world.host().files.clone();
         let mut pending = vec![folder.clone()];
         let mut found = Vec::new();
         while let Some(folder) = pending.pop() {
@@ -77,10 +68,22 @@ impl Plan<'_> {
         }
         Value::list(found)
     }
+}
+
+impl World<'_> {
+    pub(super) fn call_shutil(&self, name: ShutilName, call: &KnownCall<'_>) -> Value {
+        let ShutilName::Which = name;
+        call.first().text().map_or(Value::Unknown, |program| self.which(&program))
+    }
+
+    pub(super) fn call_glob(&self, name: GlobName, call: &KnownCall<'_>) -> Value {
+        let (GlobName::Glob | GlobName::Iglob) = name;
+        call.path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown)
+    }
 
     /// Evaluates `shutil.which(program)` along PATH. The extension of the program may be omitted.
     pub(super) fn which(&self, program: &str) -> Value {
-        let files = &self.interpreter.process.host().files;
+        let files = self.files();
         let executable = |path: WinPath| {
             let with = ["", ".exe", ".cmd", ".bat", ".com"].map(|ext| format!("{}{ext}", path.as_str()));
             let fits = |text: &String| {
@@ -91,9 +94,22 @@ impl Plan<'_> {
         if WinPath::new(program).is_absolute() {
             return executable(WinPath::new(program)).map_or(Value::None, Value::str);
         }
-        let folders = self.interpreter.process.host().path_directories();
+        let folders = self.host().path_directories();
         let found = folders.iter().find_map(|folder| executable(folder.join(program)));
         found.map_or(Value::None, Value::str)
+    }
+
+    /// Returns the files of a folder that match the last part of the pattern.
+    pub(super) fn glob(&self, pattern: &WinPath) -> Option<Value> {
+        let folder = pattern.parent()?;
+        let name = fold_name(pattern.file_name());
+        if folder.as_str().contains(['*', '?', '[']) || name.contains(['[', ']']) || name.contains("**") {
+            return None;
+        }
+        let listing = self.files().folder(&folder.normalized()).ok();
+        let entries = listing.as_ref().map(|listing| listing.entries()).unwrap_or_default();
+        let matching = entries.iter().filter(|entry| matches(&name, &fold_name(&entry.name)));
+        Some(Value::list(matching.map(|entry| Value::str(folder.join(&entry.name).as_str())).collect()))
     }
 
     /// Evaluates `os.path.expandvars(text)`, for `%NAME%`, `$NAME`, and `${NAME}`.
@@ -124,19 +140,6 @@ impl Plan<'_> {
             rest = after;
         }
         Value::str(out + rest)
-    }
-
-    /// Returns the files of a folder that match the last part of the pattern.
-    pub(super) fn glob(&self, pattern: &WinPath) -> Option<Value> {
-        let folder = pattern.parent()?;
-        let name = fold_name(pattern.file_name());
-        if folder.as_str().contains(['*', '?', '[']) || name.contains(['[', ']']) || name.contains("**") {
-            return None;
-        }
-        let listing = self.interpreter.process.host().files.folder(&folder.normalized()).ok();
-        let entries = listing.as_ref().map(|listing| listing.entries()).unwrap_or_default();
-        let matching = entries.iter().filter(|entry| matches(&name, &fold_name(&entry.name)));
-        Some(Value::list(matching.map(|entry| Value::str(folder.join(&entry.name).as_str())).collect()))
     }
 }
 

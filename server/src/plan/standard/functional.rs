@@ -19,7 +19,7 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Option<Vec<Value>>, Rc<Exception>> {
         match value {
-            Value::Known(StandardName::Sys(SysName::Path)) => Ok(self.sys_path_entries().items()),
+            Value::Known(StandardName::Sys(SysName::Path)) => Ok(self.world.sys_path_entries().items()),
             Value::Generator(generator, _) => self.yielded(generator, place),
             Value::Instance(instance) => match self.call_special(instance, "__iter__", Vec::new(), place)? {
                 // An object that is its own iterator has an unknown end.

@@ -53,7 +53,7 @@ impl Plan<'_> {
                 let module = self.import_expected(&dotted, frame, place)?;
                 let takes_names = call.keyword("fromlist").or(call.arguments.get(3)).and_then(Value::truth);
                 let is_relative = level != Some(0);
-                match self.modules.get(top_level(&dotted)) {
+                match self.world.modules.get(top_level(&dotted)) {
                     Some(top) if !is_relative && takes_names != Some(true) => Value::Module(top.clone()),
                     _ => Value::Module(module),
                 }
@@ -98,8 +98,8 @@ impl Plan<'_> {
             return Value::Unknown;
         };
         let last = name.rsplit('.').next().unwrap_or_default();
-        let suffixes = self.interpreter.environment.extension_suffixes();
-        let files = &self.interpreter.process.host().files;
+        let suffixes = self.world.environment().extension_suffixes();
+        let files = self.world.files();
         let mut paths = suffixes.iter().map(|suffix| folder.join(&format!("{last}{suffix}")));
         let found = paths.find(|path| files.is_file(path));
         found.map_or(Value::None, |path| spec_of(&name, Some(path), None))
@@ -108,15 +108,15 @@ impl Plan<'_> {
     /// Returns the spec of a module, or Python's `None` if it isn't found. Finding a submodule
     /// imports its parents.
     fn find_spec(&mut self, name: &str, place: &Place) -> Outcome {
-        if let Some(module) = self.modules.get(name).cloned() {
+        if let Some(module) = self.world.modules.get(name).cloned() {
             return Ok(spec_of(name, module.file.clone(), module.path.clone()));
         }
         let found = match name.rsplit_once('.') {
-            None => self.finder.top_level(name, &self.sys_path),
+            None => self.world.finder.top_level(name, &self.world.sys_path),
             Some((parent, child)) => {
                 let parent = self.import_dotted(parent, place)?;
                 match &parent.path {
-                    Some(path) => self.finder.submodule(child, path),
+                    Some(path) => self.world.finder.submodule(child, path),
                     None if parent.open.get() => return Ok(Value::Unknown),
                     None => {
                         let text = format!("__path__ attribute not found on '{}'", parent.name);

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::super::Plan;
 use super::super::value::Value;
+use super::super::world::World;
 use super::KnownCall;
 use crate::source::placeholders;
 use crate::source::standard::JsonName;
@@ -12,11 +12,11 @@ use crate::source::standard::JsonName;
 /// The maximum size of a document, in bytes.
 const MAX_JSON: usize = 64 << 10;
 
-impl Plan<'_> {
+impl World<'_> {
     pub(super) fn call_json(&mut self, name: JsonName, call: &KnownCall<'_>) -> Value {
         match (name, call.first()) {
             (JsonName::Load, Value::File(path)) => {
-                let text = self.interpreter.process.host().files.text(path);
+                let text = self.files().text(path);
                 text.map_or(Value::Unknown, |text| value_of_json(&text))
             }
             (JsonName::Load, _) => Value::Unknown,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::exceptions::traced;
 use super::super::value::{Exception, Record, Value};
+use super::super::world::World;
 use super::super::{Place, Plan};
 use super::{KnownCall, Outcome};
 use crate::environment::Distribution;
@@ -23,14 +24,14 @@ impl Plan<'_> {
         call: &KnownCall<'_>,
     ) -> Outcome {
         let Some(distribution) = call.named().text() else { return Ok(Value::Unknown) };
-        let found = self.distribution(&distribution, call.place)?;
+        let found = self.world.distribution(&distribution, call.place)?;
         Ok(match name {
             ImportlibMetadataName::Version => {
                 let version = found.version.clone();
                 if let Some(version) = &version
-                    && self.requested_versions.len() < MAX_REQUESTED_VERSIONS
+                    && self.world.requested_versions.len() < MAX_REQUESTED_VERSIONS
                 {
-                    self.requested_versions.push(((&*distribution).into(), version.as_str().into()));
+                    self.world.requested_versions.push(((&*distribution).into(), version.as_str().into()));
                 }
                 version.map_or(Value::Unknown, Value::str)
             }
@@ -39,16 +40,18 @@ impl Plan<'_> {
                     ("version", found.version.as_ref().map_or(Value::Unknown, Value::str)),
                     ("name", Value::str(&found.name)),
                     ("location", Value::path(&found.location)),
-                    ("files", self.files_of(found)),
+                    ("files", self.world.files_of(found)),
                 ];
                 Value::Record(Rc::new(Record { class: DISTRIBUTION, attributes }))
             }
-            ImportlibMetadataName::Files => self.files_of(found),
+            ImportlibMetadataName::Files => self.world.files_of(found),
         })
     }
+}
 
+impl World<'_> {
     fn distribution(&self, name: &str, place: &Place) -> Result<&'_ Distribution, Rc<Exception>> {
-        self.interpreter.environment.find(name).ok_or_else(|| {
+        self.environment().find(name).ok_or_else(|| {
             let text = format!("No package metadata was found for {name}");
             let bases = vec!["ModuleNotFoundError".into(), "ImportError".into()];
             let exception = Exception { bases, ..Exception::new("PackageNotFoundError", Some(text.into())) };
@@ -60,7 +63,7 @@ impl Plan<'_> {
     /// `locate()`.
     fn files_of(&self, distribution: &Distribution) -> Value {
         const MAX: usize = 20_000;
-        let files = &*self.interpreter.process.host().files;
+        let files = self.files();
         let Ok(record) = distribution.expected_files(files) else { return Value::Unknown };
         if record.len() > MAX {
             return Value::Unknown;

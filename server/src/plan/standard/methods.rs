@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::super::evaluate::put;
+use super::super::operators::put;
 use super::super::value::{MAX_LENGTH, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
@@ -41,7 +41,7 @@ impl Plan<'_> {
                 let at = list.borrow().iter().position(|item| item.equals(first) == Some(true));
                 let added = if name == "extend" { first.items().unwrap_or_default() } else { Vec::new() };
                 let has_room = list.borrow().len() + added.len() < MAX_LENGTH && self.may_nest(&arguments);
-                let known = self.uncertain == 0 && has_room;
+                let known = self.execution.uncertain == 0 && has_room;
                 let mut list = list.try_borrow_mut();
                 match (name, &mut list) {
                     ("append", Ok(list)) if known => list.push(first.clone()),
@@ -197,14 +197,14 @@ impl Plan<'_> {
                         _ => Value::Unknown,
                     },
                     "resolve" | "absolute" => Value::path(&path.normalized()),
-                    "expanduser" => match self.with_home(path.as_str()) {
+                    "expanduser" => match self.world.with_home(path.as_str()) {
                         Some(expanded) => Value::path(&WinPath::new(expanded).normalized()),
                         None => Value::Unknown,
                     },
                     "exists" => self.kind_is(Some(path), |kind| kind.is_some()),
                     "is_file" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::File)),
                     "is_dir" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::Folder)),
-                    "glob" => match first.text().and_then(|pattern| self.glob(&path.join(&pattern))) {
+                    "glob" => match first.text().and_then(|pattern| self.world.glob(&path.join(&pattern))) {
                         Some(found) => Value::list(
                             found
                                 .items()
@@ -216,7 +216,7 @@ impl Plan<'_> {
                         ),
                         None => Value::Unknown,
                     },
-                    "iterdir" => match self.interpreter.process.host().files.folder(&path) {
+                    "iterdir" => match self.world.files().folder(&path) {
                         Ok(folder) => Value::list(
                             folder.entries().iter().map(|e| Value::path(&path.join(&e.name))).collect(),
                         ),
@@ -242,8 +242,8 @@ impl Plan<'_> {
                         },
                         None => Value::Unknown,
                     },
-                    "open" if self.interpreter.process.host().files.is_file(&path) => Value::File(path),
-                    "read_text" => match self.interpreter.process.host().files.text(&path) {
+                    "open" if self.world.files().is_file(&path) => Value::File(path),
+                    "read_text" => match self.world.files().text(&path) {
                         Ok(text) => Value::str(text),
                         Err(_) => Value::Unknown,
                     },
@@ -257,11 +257,11 @@ impl Plan<'_> {
                 }
             }
             Value::Known(StandardName::Os(OsName::Environ)) => match name {
-                "get" => match self.variable(first) {
+                "get" => match self.world.variable(first) {
                     Value::None => arguments.get(1).cloned().unwrap_or(Value::None),
                     value => value,
                 },
-                "setdefault" => match self.variable(first) {
+                "setdefault" => match self.world.variable(first) {
                     Value::None => {
                         let value = arguments.get(1).cloned().unwrap_or(Value::Unknown);
                         self.set_variable(first, &value, place);
@@ -270,12 +270,12 @@ impl Plan<'_> {
                     value => value,
                 },
                 "pop" => {
-                    let value = match self.variable(first) {
+                    let value = match self.world.variable(first) {
                         Value::None => arguments.get(1).cloned().unwrap_or(Value::Unknown),
                         value => value,
                     };
-                    if let (Some(name), 0) = (first.text(), self.uncertain) {
-                        self.interpreter.process.set_variable(&name.to_ascii_uppercase(), None);
+                    if let (Some(name), 0) = (first.text(), self.execution.uncertain) {
+                        self.world.interpreter.process.set_variable(&name.to_ascii_uppercase(), None);
                     }
                     value
                 }
@@ -292,34 +292,34 @@ impl Plan<'_> {
             },
             Value::Known(StandardName::Sys(SysName::Path)) => {
                 let entry = arguments.last().and_then(Value::text).map(|entry| WinPath::new(&*entry));
-                self.spend_many(self.sys_path.len() as u64);
+                self.spend_many(self.world.sys_path.len() as u64);
                 match (name, entry.filter(WinPath::is_absolute)) {
-                    ("copy", _) => return Ok(self.sys_path_entries()),
-                    ("insert", Some(entry)) if self.uncertain == 0 => {
+                    ("copy", _) => return Ok(self.world.sys_path_entries()),
+                    ("insert", Some(entry)) if self.execution.uncertain == 0 => {
                         // The first entry is the program's folder, which isn't in this list.
                         let at = first.number().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
-                        let at = at.saturating_sub(1).min(self.sys_path.len());
-                        self.sys_path.insert(at, entry);
+                        let at = at.saturating_sub(1).min(self.world.sys_path.len());
+                        self.world.sys_path.insert(at, entry);
                     }
-                    ("append" | "insert", Some(entry)) => self.sys_path.push(entry),
+                    ("append" | "insert", Some(entry)) => self.world.sys_path.push(entry),
                     _ => {}
                 }
                 Value::None
             }
             Value::Known(StandardName::Sys(SysName::Modules)) => {
                 let module = first.text().and_then(|dotted| match name {
-                    "pop" if self.uncertain == 0 => {
-                        let module = self.modules.remove(&*dotted);
-                        self.failed_modules.extend(module.clone());
+                    "pop" if self.execution.uncertain == 0 => {
+                        let module = self.world.modules.remove(&*dotted);
+                        self.world.failed_modules.extend(module.clone());
                         module
                     }
-                    "get" | "pop" => self.modules.get(&*dotted).cloned(),
+                    "get" | "pop" => self.world.modules.get(&*dotted).cloned(),
                     _ => None,
                 });
                 // Modules that Python itself imported aren't in this table.
                 module.map_or(Value::Unknown, Value::Module)
             }
-            Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
+            Value::File(path) => match (name, self.world.files().text(path)) {
                 ("read", Ok(text)) => Value::str(text),
                 ("readlines", Ok(text)) if text.len() <= MAX_LENGTH => {
                     placeholders::record_read(&text);
@@ -352,7 +352,7 @@ impl Plan<'_> {
                 let default = arguments.get(1).cloned();
                 if let Some(at) = position {
                     let found = items.borrow().get(at).map_or(Value::Unknown, |(_, value)| value.clone());
-                    if name == "pop" && self.uncertain == 0 {
+                    if name == "pop" && self.execution.uncertain == 0 {
                         items.borrow_mut().remove(at);
                     }
                     return found;
@@ -391,7 +391,7 @@ impl Plan<'_> {
         let mut found = Vec::new();
         for entry in folders.borrow().iter() {
             let Some(folder) = entry.items().and_then(|parts| parts.first()?.text()) else { continue };
-            match self.glob(&WinPath::new(&*folder).join(pattern)) {
+            match self.world.glob(&WinPath::new(&*folder).join(pattern)) {
                 Some(files) => found.extend(files.items().unwrap_or_default()),
                 None => return Value::Unknown,
             }

@@ -217,7 +217,7 @@ impl Plan<'_> {
             return Some(true);
         }
         let is_absent = ABSENT.iter().any(|(lacking, names)| *lacking == module && names.contains(&name))
-            && self.interpreter.environment.platform == Platform::Windows;
+            && self.world.environment().platform == Platform::Windows;
         if is_absent || StandardName::find(module, name).is_some() {
             return Some(false);
         }

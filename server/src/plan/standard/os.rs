@@ -12,15 +12,13 @@ impl Plan<'_> {
             OsName::AddDllDirectory => return self.add_dll_directory(first, call.place),
             OsName::Access => self.has_access(call.path(), call.second().unwrap_or(&Value::Unknown)),
             OsName::Walk => call.path().map_or(Value::Unknown, |path| self.walk_folder(&path.normalized())),
-            OsName::Listdir => {
-                match call.path().map(|path| self.interpreter.process.host().files.folder(&path)) {
-                    Some(Ok(folder)) => {
-                        Value::list(folder.entries().iter().map(|entry| Value::str(&entry.name)).collect())
-                    }
-                    _ => Value::Unknown,
+            OsName::Listdir => match call.path().map(|path| self.world.files().folder(&path)) {
+                Some(Ok(folder)) => {
+                    Value::list(folder.entries().iter().map(|entry| Value::str(&entry.name)).collect())
                 }
-            }
-            OsName::Getenv => match self.variable(first) {
+                _ => Value::Unknown,
+            },
+            OsName::Getenv => match self.world.variable(first) {
                 Value::None => call.second().cloned().unwrap_or(Value::None),
                 value => value,
             },

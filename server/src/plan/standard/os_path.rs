@@ -28,7 +28,7 @@ impl Plan<'_> {
                 if path.is_absolute() { Value::str(path.normalized().as_str()) } else { Value::Unknown }
             }),
             OsPathName::Expanduser => match first.text() {
-                Some(text) => self.with_home(&text).map_or(Value::Unknown, Value::str),
+                Some(text) => self.world.with_home(&text).map_or(Value::Unknown, Value::str),
                 None => Value::Unknown,
             },
             OsPathName::Normcase => call.on_path(|path| Value::str(path.as_str().to_lowercase())),
@@ -54,7 +54,7 @@ impl Plan<'_> {
                 _ => Value::Unknown,
             },
             OsPathName::Expandvars => match &first.text() {
-                Some(text) => self.expanded(text),
+                Some(text) => self.world.expanded(text),
                 None => Value::Unknown,
             },
         }

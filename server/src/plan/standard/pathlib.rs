@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::super::Plan;
 use super::super::value::Value;
+use super::super::world::World;
 use super::KnownCall;
 use crate::host::WinPath;
 use crate::source::standard::PathlibPathName;
 
-impl Plan<'_> {
+impl World<'_> {
     /// Evaluates `Path(…)`, and likewise for the other classes.
     pub(super) fn new_path(&self, call: &KnownCall<'_>) -> Value {
         let parts: Option<Vec<Rc<str>>> = call.arguments.iter().map(Value::text).collect();

@@ -3,12 +3,26 @@
 use std::rc::Rc;
 
 use super::super::value::Value;
+use super::super::world::World;
 use super::super::{Place, Plan};
 use crate::environment::Platform;
 use crate::image::Machine;
 use crate::source::standard::{Effect, PlatformName, StandardName};
 
 impl Plan<'_> {
+    /// Handles the first call of a function that makes `platform` determine the name of the
+    /// machine. Where `os.uname` doesn't exist, `platform` imports `socket`, but works without it
+    /// (`Lib/platform.py`: `uname`, `_node`).
+    pub(in crate::plan) fn import_for_machine(&mut self, name: StandardName, place: &Place) {
+        let reads = name.effect() == Some(Effect::ReadsMachine);
+        if reads && !self.world.is_linux() && !self.world.uname_is_cached {
+            self.world.uname_is_cached = true;
+            self.try_import("socket", place);
+        }
+    }
+}
+
+impl World<'_> {
     pub(super) fn call_platform(&self, name: PlatformName) -> Value {
         let is_linux = self.is_linux();
         match name {
@@ -35,34 +49,23 @@ impl Plan<'_> {
         }
     }
 
-    /// Handles the first call of a function that makes `platform` determine the name of the
-    /// machine. Where `os.uname` doesn't exist, `platform` imports `socket`, but works without it
-    /// (`Lib/platform.py`: `uname`, `_node`).
-    pub(in crate::plan) fn import_for_machine(&mut self, name: StandardName, place: &Place) {
-        let reads = name.effect() == Some(Effect::ReadsMachine);
-        if reads && !self.is_linux() && !self.uname_is_cached {
-            self.uname_is_cached = true;
-            self.try_import("socket", place);
-        }
-    }
-
     pub(super) fn is_32_bit(&self) -> bool {
-        self.interpreter.environment.machine == Machine::X86
+        self.environment().machine == Machine::X86
     }
 
     /// Returns the machine that `platform.machine()` returns. A 32-bit process gets that of Windows
     /// from `PROCESSOR_ARCHITEW6432`. Since Python 3.12, so does an emulated x64 process
     /// (`Lib/platform.py`: `_get_machine_win32`).
     pub(super) fn platform_machine(&self) -> Machine {
-        let environment = self.interpreter.environment;
+        let environment = self.environment();
         match environment.machine {
-            Machine::X86 => self.interpreter.process.host().machine,
-            _ if environment.version.at_least(3, 12) => self.interpreter.process.host().machine,
+            Machine::X86 => self.host().machine,
+            _ if environment.version.at_least(3, 12) => self.host().machine,
             own => own,
         }
     }
 
     pub(super) fn is_linux(&self) -> bool {
-        self.interpreter.environment.platform == Platform::Linux
+        self.environment().platform == Platform::Linux
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::{Module, Record, Value};
+use super::super::world::World;
 use super::KnownCall;
 use crate::cpython::Found;
 use crate::host::{EntryKind, WinPath};
@@ -14,6 +15,27 @@ use crate::source::top_level;
 pub(super) const MODULE_INFO: &str = "pkgutil.ModuleInfo";
 
 impl Plan<'_> {
+    pub(super) fn call_pkg_resources(&mut self, name: PkgResourcesName, call: &KnownCall<'_>) -> Value {
+        let folder = self.world.folder_of_package(call.named());
+        let resource = call.second().and_then(Value::text);
+        if name == PkgResourcesName::ResourceFilename {
+            return match (folder, resource) {
+                (Some(folder), Some(name)) => Value::str(folder.join(&name).as_str()),
+                (Some(folder), None) => Value::Below(folder.as_str().into()),
+                _ => Value::Unknown,
+            };
+        }
+        let path = folder.zip(resource).map(|(folder, name)| folder.join(&name));
+        let only_folders = name == PkgResourcesName::ResourceIsdir;
+        self.kind_is(path, |kind| match kind {
+            Some(EntryKind::Folder) => true,
+            Some(EntryKind::File) => !only_folders,
+            None => false,
+        })
+    }
+}
+
+impl World<'_> {
     pub(super) fn call_importlib_resources(
         &mut self,
         name: ImportlibResourcesName,
@@ -30,25 +52,6 @@ impl Plan<'_> {
                 Value::NullContext(Rc::new(file))
             }
         }
-    }
-
-    pub(super) fn call_pkg_resources(&mut self, name: PkgResourcesName, call: &KnownCall<'_>) -> Value {
-        let folder = self.folder_of_package(call.named());
-        let resource = call.second().and_then(Value::text);
-        if name == PkgResourcesName::ResourceFilename {
-            return match (folder, resource) {
-                (Some(folder), Some(name)) => Value::str(folder.join(&name).as_str()),
-                (Some(folder), None) => Value::Below(folder.as_str().into()),
-                _ => Value::Unknown,
-            };
-        }
-        let path = folder.zip(resource).map(|(folder, name)| folder.join(&name));
-        let only_folders = name == PkgResourcesName::ResourceIsdir;
-        self.kind_is(path, |kind| match kind {
-            Some(EntryKind::Folder) => true,
-            Some(EntryKind::File) => !only_folders,
-            None => false,
-        })
     }
 
     pub(super) fn call_pkgutil(&mut self, name: PkgutilName, call: &KnownCall<'_>) -> Value {
@@ -97,7 +100,7 @@ impl Plan<'_> {
                 None => return path.clone(),
             },
         };
-        let files = self.interpreter.process.host().files.clone();
+        let files = self.host().files.clone();
         for folder in folders {
             let folder = folder.join(last);
             let is_known =
@@ -119,8 +122,8 @@ impl Plan<'_> {
             },
         };
         let Some(folders) = path.items() else { return Value::Unknown };
-        let suffixes = self.interpreter.environment.extension_suffixes();
-        let files = self.interpreter.process.host().files.clone();
+        let suffixes = self.environment().extension_suffixes();
+        let files = self.host().files.clone();
         let mut seen: Vec<String> = Vec::new();
         let mut modules = Vec::new();
         for folder in folders {

@@ -16,7 +16,7 @@ impl Plan<'_> {
             SysName::Getframe => {
                 let depth = if call.arguments.is_empty() { Some(0) } else { call.first().number() };
                 let caller = |depth: i64| {
-                    let callers = self.running.iter().rev().map(|(_, caller)| caller);
+                    let callers = self.execution.running.iter().rev().map(|(_, caller)| caller);
                     std::iter::once(&frame.module.file).chain(callers).nth(usize::try_from(depth).ok()?)
                 };
                 let file = depth.and_then(caller).cloned().flatten();

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use super::super::Plan;
 use super::super::value::Value;
+use super::super::world::World;
 use super::KnownCall;
 use crate::environment::{Environment, Platform};
 use crate::host::WinPath;
 use crate::image::Machine;
 use crate::source::standard::{SiteName, StructName, SysconfigName};
 
-impl Plan<'_> {
+impl World<'_> {
     pub(super) fn call_sysconfig(&self, name: SysconfigName, call: &KnownCall<'_>) -> Value {
         match name {
             SysconfigName::GetPlatform => self.platform_name(),
@@ -38,7 +38,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn call_site(&self, name: SiteName) -> Value {
-        let environment = self.interpreter.environment;
+        let environment = self.environment();
         match name {
             SiteName::Getsitepackages => {
                 let folders = [&environment.prefix].into_iter().chain(site_packages(environment));
@@ -63,7 +63,7 @@ impl Plan<'_> {
     /// Returns a configuration variable of Python on Windows (`Lib/sysconfig`: `_init_config_vars`,
     /// `_init_non_posix`).
     fn config_var(&self, name: &str) -> Value {
-        let environment = self.interpreter.environment;
+        let environment = self.environment();
         let version = &environment.version;
         let path = |path: &WinPath| Value::str(path.as_str());
         match name {
@@ -98,7 +98,7 @@ impl Plan<'_> {
 
     /// Evaluates `sysconfig.get_platform()`.
     fn platform_name(&self) -> Value {
-        let environment = self.interpreter.environment;
+        let environment = self.environment();
         match (environment.platform, environment.machine) {
             (Platform::Linux, _) => Value::str("linux-x86_64"),
             (_, Machine::X86) => Value::str("win32"),
@@ -113,7 +113,7 @@ impl Plan<'_> {
             Value::None => {}
             folder => return folder,
         }
-        if let Some(site) = &self.interpreter.environment.user_site {
+        if let Some(site) = &self.environment().user_site {
             // `Python\Python313\site-packages`
             let base = site.parent().and_then(|folder| folder.parent());
             return base.map_or(Value::Unknown, |base| Value::str(base.as_str()));
@@ -127,7 +127,7 @@ impl Plan<'_> {
 
     /// Evaluates `sysconfig.get_path(name)` for the schemes `nt` and `venv`.
     fn installation_path(&self, name: &str) -> Value {
-        let environment = self.interpreter.environment;
+        let environment = self.environment();
         let below = |prefix: &WinPath, tail: &str| Value::str(prefix.join(tail).as_str());
         match name {
             "stdlib" | "platstdlib" => below(&environment.base_prefix, "Lib"),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::Value;
+use super::super::world::World;
 use super::KnownCall;
 use crate::source::standard::{
     AnonymousName, ContextlibName, CopyName, FunctoolsName, StandardName, SysName,
@@ -36,6 +37,16 @@ pub(super) fn call_contextlib(name: ContextlibName, call: &KnownCall<'_>) -> Val
 }
 
 impl Plan<'_> {
+    pub(super) fn call_anonymous(&mut self, name: AnonymousName, call: &KnownCall<'_>) -> Value {
+        match name {
+            AnonymousName::Identity => call.first().clone(),
+            AnonymousName::NewObject => self.new_object(call.first()),
+            AnonymousName::FfiObject | AnonymousName::ModuleLoader => Value::Unknown,
+        }
+    }
+}
+
+impl World<'_> {
     pub(super) fn call_copy(&self, name: CopyName, call: &KnownCall<'_>) -> Value {
         // The items are shared by a deep copy, too: few programs change them.
         let (CopyName::Copy | CopyName::Deepcopy) = name;
@@ -44,14 +55,6 @@ impl Plan<'_> {
             Value::List(items) => Value::list(items.borrow().clone()),
             Value::Dict(items) => Value::Dict(Rc::new(items.borrow().clone().into())),
             value => value.clone(),
-        }
-    }
-
-    pub(super) fn call_anonymous(&mut self, name: AnonymousName, call: &KnownCall<'_>) -> Value {
-        match name {
-            AnonymousName::Identity => call.first().clone(),
-            AnonymousName::NewObject => self.new_object(call.first()),
-            AnonymousName::FfiObject | AnonymousName::ModuleLoader => Value::Unknown,
         }
     }
 }
