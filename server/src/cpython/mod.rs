@@ -7,6 +7,7 @@
 
 mod conda;
 mod finder;
+mod prefetch;
 mod sentence;
 mod stable_abi;
 mod tag;
@@ -18,6 +19,7 @@ use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Inaccessible, offered_by};
+pub use prefetch::Prefetcher;
 pub use stable_abi::{StableAbi, is_of_other_python};
 pub use tag::{BuiltFor, System};
 
@@ -33,8 +35,6 @@ pub struct Interpreter<'e> {
     pub process: Process,
     /// The state for which conda's patch last added directories.
     conda: Option<conda::SearchState>,
-    /// Whether failed loads are treated as successful, to see what would follow them.
-    overlooks_failures: bool,
     /// Whether the DLLs of the stable ABI were already looked up.
     has_stable_abi: bool,
 }
@@ -127,13 +127,7 @@ impl<'e> Interpreter<'e> {
                 }
             }
         };
-        let mut interpreter = Interpreter {
-            environment,
-            process,
-            conda: None,
-            overlooks_failures: false,
-            has_stable_abi: false,
-        };
+        let mut interpreter = Interpreter { environment, process, conda: None, has_stable_abi: false };
         if environment.platform == Platform::Windows {
             interpreter.start_conda();
         }
@@ -152,16 +146,6 @@ impl<'e> Interpreter<'e> {
         (version.major, version.minor) < (3, 8)
     }
 
-    /// Makes it continue after a failed load as if the load had succeeded.
-    pub fn overlook_failures(&mut self) {
-        self.overlooks_failures = true;
-    }
-
-    /// Whether failed loads are treated as successful.
-    pub fn overlooks_failures(&self) -> bool {
-        self.overlooks_failures
-    }
-
     /// Implements `_Py_CheckPython3` in `dynload_win.c`, which runs before the first extension
     /// module. Modules for the stable ABI then find these DLLs by name.
     fn load_stable_abi(&mut self) {
@@ -174,10 +158,6 @@ impl<'e> Interpreter<'e> {
                 let _ = self.process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
             }
         }
-    }
-
-    fn unless_overlooked(&self, result: Result<(), LoadError>) -> Result<(), LoadError> {
-        if self.overlooks_failures { Ok(()) } else { result }
     }
 
     /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does, and
@@ -194,7 +174,7 @@ impl<'e> Interpreter<'e> {
         };
         self.resync_conda();
         let first = self.process.modules().len();
-        let result = match self.other_python(path) {
+        match self.other_python(path) {
             None => {
                 let loaded = self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows);
                 loaded.and_then(|()| match self.process.predict_crash_at_init(path, first) {
@@ -208,8 +188,7 @@ impl<'e> Interpreter<'e> {
                 let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);
                 loaded.and(Err(other))
             }
-        };
-        self.unless_overlooked(result)
+        }
     }
 
     /// Returns the modules that an extension module imports from its own code, in execution order.
@@ -266,8 +245,7 @@ impl<'e> Interpreter<'e> {
             }
             None => LoadFlags::SEARCH_DEFAULT_DIRS,
         };
-        let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
-        self.unless_overlooked(result)
+        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
     }
 
     /// Executes a direct call of `LoadLibraryExW` with its flags.
@@ -275,8 +253,7 @@ impl<'e> Interpreter<'e> {
         if self.loads_everything() {
             return Ok(());
         }
-        let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
-        self.unless_overlooked(result)
+        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
     }
 }
 

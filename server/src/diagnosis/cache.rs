@@ -155,15 +155,6 @@ impl<'a> DiagnosisCache<'a> {
         self.batch(ProgramFile { folder: Some(folder), file }, imports).diagnoses.clone()
     }
 
-    /// Reads what these imports of one document would read if nothing failed, so that the facts are
-    /// cached before they are needed.
-    pub fn prefetch_after_failure(&self, imports: &[Import]) {
-        let imports: Vec<&Import> = imports.iter().collect();
-        let file = imports.iter().find_map(|import| import.document.clone());
-        let script = ProgramFile { folder: None, file };
-        program::prefetch_after_failure(self.host, self.environment, &script, &imports);
-    }
-
     fn batch(&mut self, script: ProgramFile, imports: &[Import]) -> Arc<Batch> {
         // The document's directory matters only as part of `script`.
         let imports: Vec<Import> =

@@ -1,7 +1,7 @@
 //! The DLL tree of one or more targets: which modules are loaded, from where, by which rule, and
 //! which loads failed.
 
-use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError};
+use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, Fault, Module};
@@ -98,7 +98,8 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
         }
     };
     let of_interpreter = interpreter.process.modules().len();
-    let mut plan = Plan::new(interpreter, Finder::new(environment, host));
+    let prefetcher = Prefetcher::new(host, environment);
+    let mut plan = Plan::new(interpreter, Finder::new(environment, host)).with_prefetcher(prefetcher);
     let failure = targets.iter().find_map(|target| load(&mut plan, target));
     let is_fatal = |at: usize| failure.as_ref().is_some_and(|failure| failure.loads.contains(&at));
     let made = plan.failures().iter().enumerate();

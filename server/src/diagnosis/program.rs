@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cpython::{Finder, Found, Interpreter};
+use crate::cpython::{Finder, Found, Interpreter, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
@@ -238,37 +238,6 @@ pub(super) fn import_that_loads(
     None
 }
 
-/// Makes `imports` as if failures in them didn't happen, in order to read what comes after a
-/// failure.
-pub(super) fn prefetch_after_failure(
-    host: &Host,
-    environment: &Environment,
-    script: &ProgramFile,
-    imports: &[&Import],
-) {
-    let mut program: Option<Program<'_>> = None;
-    let mut ordered = imports.to_vec();
-    ordered.sort_by_key(|import| (import.before.len(), &import.name));
-    for import in ordered {
-        if !program.as_mut().is_some_and(|program| program.advance_to(import)) {
-            program = Program::begin(host, environment, script, import).ok();
-            if let Some(program) = &mut program {
-                program.plan.interpreter_mut().overlook_failures();
-            }
-        }
-        let Some(program) = &mut program else { continue };
-        if !import.is_access {
-            program.follow(&import.name, None);
-        }
-        for name in &import.names {
-            let member = Member { import, name };
-            if program.loads(member) {
-                program.follow(&format!("{}.{name}", import.name), Some(member));
-            }
-        }
-    }
-}
-
 /// Whether an installed package has native code although its import loaded none: a distribution
 /// recorded a native file in it, or a module of the program hides it and the package itself loads
 /// one.
@@ -329,7 +298,8 @@ impl<'e> Program<'e> {
         import: &Import,
     ) -> Result<Program<'e>, Failure> {
         let interpreter = Interpreter::start(host, environment)?;
-        let mut plan = Plan::new(interpreter, Finder::new(environment, host));
+        let prefetcher = Prefetcher::new(host, environment);
+        let mut plan = Plan::new(interpreter, Finder::new(environment, host)).with_prefetcher(prefetcher);
         if *script != ProgramFile::default() {
             plan.begin(script.folder.as_ref(), script.file.as_ref());
         }

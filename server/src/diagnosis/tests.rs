@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use expect_test::expect;
 use world::World;
 
-use super::{Code, DiagnosisCache, Finding, Health, Import, Severity};
-use crate::testing::{answer, assert_complete, check, diagnosed, on_large_stack};
+use super::{Code, Finding, Health, Severity};
+use crate::testing::{answer, assert_complete, check, diagnosed};
 
 /// One world for each kind of failure. All of them import `pkg`.
 const BROKEN: &[&str] = &[
@@ -626,60 +626,6 @@ program /w/main.py
               Python: ModuleNotFoundError: No module named 'plain.sub'
         "#]],
     );
-}
-
-/// Code that a diagnosis didn't reach is read as if it had: code after a failing load, and after a
-/// missing file.
-#[test]
-fn code_after_failures_is_read() {
-    let world = World::new(
-        "
-        /Python/python.exe       imports python38.dll
-        /Python/python38.dll     version 3.8.10150.1013
-        /Python/Lib/os.py        text
-        /Python/Lib/site-packages/pkg/__init__.py   text
-            from . import broken
-            from . import second
-            from .gone import something
-            if something(): from . import third
-        /Python/Lib/site-packages/pkg/broken.pyd    imports nowhere.dll
-        /Python/Lib/site-packages/pkg/second.py     text
-            import ctypes
-            ctypes.WinDLL('nothing.dll')
-            try: import absent
-            except ImportError: from . import without
-        /Python/Lib/site-packages/pkg/without.py    text
-        /Python/Lib/site-packages/pkg/third.py      text
-        /Python/Lib/site-packages/pkg/never.py      text
-        /Python/Lib/site-packages/pkg-1.dist-info/METADATA  text
-            Name: pkg
-        /Python/Lib/site-packages/pkg-1.dist-info/RECORD  text
-            pkg/gone.pyd,,9
-        import pkg
-        ",
-    )
-    .unwrap();
-    let modules = ["__init__.py", "second.py", "without.py", "third.py", "never.py"];
-    // The facts of a file that was just written aren't cached.
-    for name in modules {
-        let file = world.path(&format!("/Python/Lib/site-packages/pkg/{name}"));
-        let file = std::fs::File::options().append(true).open(file).unwrap();
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000))
-            .unwrap();
-    }
-    let (host, environment, diagnosis) = diagnosed(&world);
-    assert_eq!(diagnosis.health, Health::Broken);
-    on_large_stack(|| {
-        DiagnosisCache::new(&host, &environment, None).prefetch_after_failure(&[Import::first("pkg")])
-    });
-    let is_known = |name: &str| {
-        let disk = host.untracked().unwrap();
-        let read = disk.modules_read();
-        let folder = environment.site_packages.first().unwrap().join("pkg");
-        assert!(host.files.script(&folder.join(name)).is_ok(), "{name}");
-        disk.modules_read() == read
-    };
-    assert_eq!(modules.map(is_known), [true, true, true, true, false]);
 }
 
 /// An import of the standard library is reported only if its native code can't be loaded.

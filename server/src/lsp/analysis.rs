@@ -187,22 +187,6 @@ impl Analysis {
         proven.unwrap_or_default()
     }
 
-    /// Follows the imports past their failures, as if these were fixed, so that the analysis after
-    /// a fix is faster: it finds the facts in the cache. Needs as much stack as
-    /// [`Analysis::run`], and unwinds in the same way.
-    pub fn prefetch_after_failure(&self) {
-        self.again(|host, environment, answers| {
-            // A snapshot never gets fixed, and without an answer cache nothing is stored.
-            if host.kind.is_snapshot() || answers.is_none() {
-                return;
-            }
-            let diagnoses = DiagnosisCache::new(host, environment, None);
-            for program in self.programs_on(host) {
-                diagnoses.prefetch_after_failure(&program.on_host);
-            }
-        });
-    }
-
     /// Opens the machine and the environment once more, for work whose reads don't affect what is
     /// watched. Returns `None` if they no longer exist.
     fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&AnswerCache>) -> T) -> Option<T> {

@@ -29,8 +29,6 @@ pub enum Effect {
     Progress { generation: u64, message: String, ended: oneshot::Receiver<()> },
     /// Try the fixes of the findings on another thread, when nothing else is to be done.
     Prove(Analysis),
-    /// Read what follows failures on another thread, when nothing else is to be done.
-    Prefetch(Analysis),
     /// Watch the files that were read for this target; `replaces` the files that were watched
     /// before.
     Watch { target: Target, watched: Box<Watched>, replaces: bool },

@@ -106,8 +106,6 @@ pub enum SessionEvent {
         /// The diagnoses with the outcomes of their fixes.
         proven: BTreeMap<Import, Arc<Diagnosis>>,
     },
-    /// What follows the failures has been prefetched, unless the token is cancelled.
-    Prefetched(CancellationToken),
     /// Something that was read for the answer about this target has changed.
     FilesChanged(Target),
     /// A thread panicked; the message is for the log.
@@ -176,7 +174,6 @@ impl fmt::Display for SessionEvent {
             SessionEvent::Proved { proven, .. } => {
                 write!(f, "fixes tried, {} diagnoses returned", proven.len())
             }
-            SessionEvent::Prefetched(_) => write!(f, "prefetched"),
             SessionEvent::FilesChanged(_) => write!(f, "files changed"),
             SessionEvent::WorkFailed(_) => write!(f, "a thread panicked"),
         }
@@ -221,7 +218,6 @@ impl Session {
             SessionEvent::Analysed { generation, answer } => self.analysed(generation, *answer),
             SessionEvent::StillRunning(generation) => self.still_running(generation),
             SessionEvent::Proved { target, stop, proven } => self.proved(&target, &stop, proven),
-            SessionEvent::Prefetched(stop) => self.prefetched(&stop),
             SessionEvent::FilesChanged(target) => self.changed(target),
             SessionEvent::WorkFailed(message) => self.log(LogLevel::Error, || message),
         }

@@ -21,7 +21,7 @@ use super::health::HealthChanged;
 use super::mailbox::Mailbox;
 use super::session::Session;
 use crate::environment::Target;
-use crate::host::{CancellationToken, Cancelled, Watcher};
+use crate::host::{Cancelled, Watcher};
 use crate::source::STACK;
 use crate::visible::visible_lines;
 
@@ -105,7 +105,6 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
             tokio::spawn(show_progress(client.clone(), generation, message, ended));
         }
         Effect::Prove(analysis) => prove(analysis, mailbox.clone()),
-        Effect::Prefetch(analysis) => prefetch(analysis, mailbox.clone()),
         Effect::Watch { target, watched, replaces } => watcher.watch(target, *watched, replaces),
         Effect::Forget(target) => watcher.forget(target),
         Effect::GiveBackMemory => drop(tokio::task::spawn_blocking(give_back_memory)),
@@ -187,43 +186,6 @@ fn prove(analysis: Analysis, mailbox: Mailbox) {
         mailbox.post(SessionEvent::Proved { target, stop, proven: Default::default() });
     }
 }
-
-/// Prefetches on a thread of low priority what follows the failures.
-fn prefetch(analysis: Analysis, mailbox: Mailbox) {
-    let report = mailbox.clone();
-    let work = move || {
-        lower_priority();
-        let stop = analysis.stop.clone();
-        // Errors are ignored here; the analysis hits and reports the same error.
-        let _ = catch_unwind(AssertUnwindSafe(|| analysis.prefetch_after_failure()));
-        drop(analysis);
-        report.post(SessionEvent::Prefetched(stop));
-    };
-    let thread = std::thread::Builder::new().name("prefetch".to_owned()).stack_size(STACK);
-    if thread.spawn(work).is_err() {
-        mailbox.post(SessionEvent::Prefetched(CancellationToken::default()));
-    }
-}
-
-/// Gives this thread the lowest priority.
-#[cfg(target_os = "linux")]
-fn lower_priority() {
-    // On Linux this affects only the calling thread.
-    let _ = rustix::process::setpriority_process(None, 19);
-}
-
-/// Gives this thread the lowest priority.
-#[cfg(windows)]
-#[allow(unsafe_code)]
-fn lower_priority() {
-    use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_IDLE};
-    // SAFETY: the handle is a constant that denotes this thread.
-    unsafe { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_IDLE) };
-}
-
-/// Does nothing: other systems have no simple call for the priority of one thread.
-#[cfg(not(any(target_os = "linux", windows)))]
-fn lower_priority() {}
 
 /// Returns free memory to the system. An analysis leaves free pages scattered between those that
 /// are still in use; glibc keeps them, here tens of megabytes, until `malloc_trim` is called.

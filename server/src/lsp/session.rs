@@ -1,7 +1,7 @@
 //! The state of the server: open documents, selected interpreters, and answers. One task owns it
 //! and applies [`SessionEvent`]s to it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,6 @@ use super::event::SessionEvent;
 use super::notebook::Notebook;
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
-use crate::diagnosis::Import;
 use crate::environment::Target;
 use crate::host::CancellationToken;
 use crate::host::snapshot::Redactor;
@@ -68,13 +67,11 @@ pub struct Session {
     progress: Option<(u64, oneshot::Sender<()>)>,
     /// The number of analyses that haven't ended, whether awaited or superseded.
     threads: usize,
-    /// The failing imports whose code after the failure hasn't been prefetched yet.
-    to_prefetch: HashMap<Target, BTreeSet<Import>>,
     /// The targets with findings whose fixes haven't been tried yet.
     unproven: HashSet<Target>,
     /// The requests that wait for the fixes to be tried. Dropping a sender wakes its request.
     waiting: Vec<oneshot::Sender<()>>,
-    /// The background work that is running: trying fixes, or prefetching.
+    /// The thread that tries fixes.
     background: Option<BackgroundWork>,
     /// The number of background threads that haven't ended.
     background_threads: usize,
@@ -109,7 +106,7 @@ struct Running {
     stop: CancellationToken,
 }
 
-/// A thread that tries fixes or prefetches until something is asked. Dropping it cancels the work.
+/// A thread that tries fixes until something is asked. Dropping it cancels the work.
 struct BackgroundWork {
     target: Target,
     since: Instant,
@@ -144,7 +141,6 @@ impl Default for Session {
             running: None,
             progress: None,
             threads: 0,
-            to_prefetch: HashMap::new(),
             unproven: HashSet::new(),
             waiting: Vec::new(),
             background: None,

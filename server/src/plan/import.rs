@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use super::exceptions::traced;
 use super::frame::Frame;
-use super::prefetch;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, Inaccessible};
@@ -151,23 +150,10 @@ impl Plan<'_> {
             self.step(Event::Unknown("imports are nested too deeply to follow".to_owned()), at);
             return Ok(module);
         }
-        let files = &self.world.host().files;
-        // A walk that overlooks failures is itself a prefetch.
-        let overlooks_failures = self.world.interpreter.overlooks_failures();
-        if !overlooks_failures
-            && self.prefetcher.is_none()
-            && let Some(disk) = self.world.host().untracked()
-            && disk.modules_read() >= prefetch::COLD_CACHE_MODULES
-        {
-            let suffixes = self.world.environment().extension_suffixes();
-            self.prefetcher = prefetch::Prefetcher::start(
-                disk,
-                self.world.sys_path.clone(),
-                suffixes,
-                self.requested.clone(),
-            );
+        if let Some(prefetcher) = &mut self.prefetcher {
+            prefetcher.start_if_cold(&self.requested, &self.world.sys_path);
         }
-        let script = match files.script(&file) {
+        let script = match self.world.files().script(&file) {
             Ok(script) => script,
             Err(FileError::AccessDenied) => {
                 self.world.failed_modules.extend(self.world.modules.remove(dotted));
@@ -417,9 +403,6 @@ impl Plan<'_> {
             None => self.absence_is_expected(),
             Some(_) => false,
         };
-        if certain && self.world.interpreter.overlooks_failures() {
-            return Ok(self.add_module(dotted, None, None, true));
-        }
         if certain || expected || at.file.is_none() {
             return Err(traced(Rc::new(self.module_not_found(dotted)), at));
         }

@@ -20,7 +20,6 @@ mod lazy_import;
 mod objects;
 mod operators;
 mod outcome;
-mod prefetch;
 mod program_checks;
 mod six;
 mod standard;
@@ -34,7 +33,7 @@ mod world;
 
 use std::rc::Rc;
 
-use crate::cpython::{Finder, Found, IMPORTED_AT_START, Interpreter, offered_by};
+use crate::cpython::{Finder, Found, IMPORTED_AT_START, Interpreter, Prefetcher, offered_by};
 use crate::host::WinPath;
 use crate::source::{Name, Stmt};
 
@@ -57,7 +56,8 @@ pub struct Plan<'e> {
     execution: Execution,
     /// The import that was requested.
     requested: String,
-    prefetcher: Option<prefetch::Prefetcher>,
+    /// Reads ahead what the import needs.
+    prefetcher: Option<Prefetcher>,
 }
 
 impl<'e> Plan<'e> {
@@ -70,6 +70,11 @@ impl<'e> Plan<'e> {
             requested: String::new(),
             prefetcher: None,
         }
+    }
+
+    /// Reads ahead while the cache is cold.
+    pub fn with_prefetcher(self, prefetcher: Prefetcher) -> Plan<'e> {
+        Plan { prefetcher: Some(prefetcher), ..self }
     }
 
     /// Starts the program in `file`, as `python FILE` does: `folder`, if any, becomes the first
@@ -111,7 +116,9 @@ impl<'e> Plan<'e> {
         let place = Place { file: None, line: 1 };
         self.requested = name.to_owned();
         let error = self.import_dotted(name, &place).err();
-        self.prefetcher = None;
+        if let Some(prefetcher) = &mut self.prefetcher {
+            prefetcher.stop();
+        }
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MAX_ANSWERS, MAX_DIAGNOSES, Override, Running, Session};
-use crate::diagnosis::{Diagnosis, FixOutcome, Health as DiagnosisHealth, Import};
+use crate::diagnosis::{Diagnosis, Import};
 use crate::environment::{InterpreterSpec, Target};
 use crate::host::{CancellationToken, HostSpec, WinPath};
 use crate::lsp::analysis::{Answer, names};
@@ -197,7 +197,6 @@ impl Session {
         self.effects.extend(self.answers.drain().map(|(target, _)| Effect::Forget(target)));
         self.stale.clear();
         self.running = None;
-        self.to_prefetch.clear();
         self.unproven.clear();
         self.background = None;
         self.facts = None;
@@ -216,10 +215,6 @@ impl Session {
         let level = if is_news { LogLevel::Info } else { LogLevel::Debug };
         self.log(level, || log_message(&running, &answer));
         let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
-        let chosen = self.to_prove(&target);
-        let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == DiagnosisHealth::Broken);
-        let failing = failing.map(|(import, _)| import.clone()).filter(|import| chosen.contains(import));
-        let failing: BTreeSet<Import> = failing.collect();
         let replaces = match self.answers.get_mut(&target) {
             Some(known) if !running.replaces && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
@@ -231,18 +226,12 @@ impl Session {
                 true
             }
         };
-        if replaces {
-            self.to_prefetch.remove(&target);
-        }
         match self.is_unproven(&target) {
             true => drop(self.unproven.insert(target.clone())),
             false => drop(self.unproven.remove(&target)),
         }
         if self.unproven.is_empty() {
             self.waiting.clear();
-        }
-        if watched.is_some() && !failing.is_empty() {
-            self.to_prefetch.entry(target.clone()).or_default().extend(failing);
         }
         self.effects.push(match watched {
             Some(watched) => Effect::Watch { target, watched, replaces },
@@ -283,18 +272,6 @@ impl Session {
         let took = self.background.take().map_or(0, |work| work.since.elapsed().as_millis());
         self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
         self.unproven.remove(target);
-        // The trial of a fix that cures has already read what follows the failure.
-        let is_cured = |diagnosis: &Diagnosis| {
-            diagnosis
-                .findings
-                .iter()
-                .flat_map(|finding| &finding.fixes)
-                .any(|fix| fix.outcome == FixOutcome::Cures)
-        };
-        if let Some(imports) = self.to_prefetch.get_mut(target) {
-            imports.retain(|import| !proven.get(import).is_some_and(|diagnosis| is_cured(diagnosis)));
-        }
-        self.to_prefetch.retain(|_, imports| !imports.is_empty());
         if let Some(answer) = self.answers.get_mut(target) {
             // Imports without a diagnosis are left to the next analysis.
             let known = proven.into_iter().filter(|(import, _)| answer.diagnoses.contains_key(import));
@@ -318,20 +295,6 @@ impl Session {
         if self.unproven.contains(&target) {
             self.waiting.retain(|waiting| !waiting.is_closed());
             self.waiting.push(done);
-        }
-    }
-
-    /// Handles the end of a thread that prefetched, unless it was cancelled by `stop`.
-    pub fn prefetched(&mut self, stop: &CancellationToken) {
-        self.background_threads = self.background_threads.saturating_sub(1);
-        if !stop.is_cancelled()
-            && let Some(work) = self.background.take()
-        {
-            let imports = self.to_prefetch.remove(&work.target).unwrap_or_default();
-            let took = work.since.elapsed().as_millis();
-            self.log(LogLevel::Debug, || {
-                format!("prefetched what follows the failure of {} in {took} ms", names(&imports))
-            });
         }
     }
 

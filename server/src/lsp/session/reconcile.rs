@@ -75,15 +75,13 @@ impl Session {
         self.effects.push(Effect::Analyse { generation, analysis, replaces });
     }
 
-    /// When all analyses are done: tries fixes, then prefetches what follows failures, then frees
-    /// the facts.
+    /// When all analyses are done: tries fixes, then frees the facts.
     fn start_background_work(&mut self) {
         if self.running.is_some() || self.threads > 0 || self.background_threads > 0 {
             return;
         }
         let is_used =
             |target: &Target| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target);
-        self.to_prefetch.retain(|target, _| is_used(target));
         self.unproven.retain(is_used);
         if self.unproven.is_empty() {
             self.waiting.clear();
@@ -95,12 +93,7 @@ impl Session {
             self.effects.push(Effect::Prove(analysis));
             return;
         }
-        let next = self.to_prefetch.iter().next();
-        if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
-            let imports = imports.into_iter().collect();
-            let analysis = self.background_analysis(target, imports, DiagnosisMemo::default());
-            self.effects.push(Effect::Prefetch(analysis));
-        } else if self.facts.take().is_some() {
+        if self.facts.take().is_some() {
             self.log(LogLevel::Debug, || "nothing left to read".to_owned());
             self.effects.push(Effect::GiveBackMemory);
         }

@@ -122,10 +122,6 @@ impl Window {
                     analysis.target.interpreter
                 )
             }
-            Effect::Prefetch(analysis) => {
-                self.background = analysis.stop.clone();
-                format!("prefetch after {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
-            }
             Effect::Forget(_) | Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => {
                 String::new()
             }
@@ -802,69 +798,6 @@ fn the_setting_overrides_the_selection_and_a_command_overrides_both() {
         the editor selects none: searched
     "#]]
     .assert_eq(&steps.concat());
-}
-
-#[test]
-fn code_after_failures_is_prefetched_when_nothing_else_is_to_be_done() {
-    let answered = |window: &mut Window, findings: &[(&str, &[Finding])]| {
-        let host = Host::named("windows-11", Default::default()).unwrap();
-        let watched = Watched::new(&host, &Default::default(), Vec::new(), true);
-        let found = answer(&window.imports, findings);
-        window.session.analysed(window.last, Answer { watched, ..found });
-    };
-    let mut window = Window::new();
-    window.open("/w/a.py", "import tensorflow\nimport h5py\n").check(expect![[r#"
-        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
-        file:///w is checking: checking tensorflow (0)
-    "#]]);
-    answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[])]);
-    window.check(expect![[r#"
-        replace the watch on Named("/env")
-        file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter.
-        And more.
-        file:///w is broken: missing-vc-runtime is the matter (1)
-        prefetch after tensorflow, tensorflow in Named("/env")
-    "#]]);
-    // It continues while nothing else is to be done.
-    window.open("/w/plain.py", "import os\n").check(expect![[r#"
-        file:///w/plain.py v1: nothing
-    "#]]);
-    let first = window.background.clone();
-    assert!(!first.is_cancelled());
-    let target = window.session.scopes[0].target.clone();
-    window.session.changed(target.clone());
-    window.check(expect![[r#"
-        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
-    "#]]);
-    assert!(first.is_cancelled());
-    // It hasn't ended when the answer comes, and the next prefetch starts only after it has.
-    answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[failure()])]);
-    window.check(expect![[r#"
-        replace the watch on Named("/env")
-        file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter.
-        And more.
-        Also at line 2.
-    "#]]);
-    window.session.prefetched(&first);
-    window.check(expect![[r#"
-        prefetch after h5py, tensorflow, tensorflow in Named("/env")
-    "#]]);
-    let second = window.background.clone();
-    window.session.prefetched(&second);
-    // It isn't repeated.
-    window.check(expect![[r#""#]]);
-    window.session.changed(target);
-    window.check(expect![[r#"
-        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
-    "#]]);
-    answered(&mut window, &[("tensorflow", &[]), ("h5py", &[])]);
-    window.check(expect![[r#"
-        replace the watch on Named("/env")
-        file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import without errors (0)
-    "#]]);
 }
 
 /// Returns the event of a message from the editor.

@@ -1,4 +1,4 @@
-//! Prefetches modules on a second thread, which halves the time of an uncached plan.
+//! Prefetches modules on a second thread, which halves the time of an uncached import.
 //!
 //! It follows the import statements in the source from the last to the first, while the plan starts
 //! with the first: the two meet in the middle. The Python source, compiled modules, and native
@@ -10,29 +10,59 @@ use std::thread::JoinHandle;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::host::{EntryKind, Files, Folder, WinPath};
+use crate::environment::Environment;
+use crate::host::{Disk, EntryKind, Files, Folder, Host, WinPath};
 use crate::source::{Expr, Stmt, StmtKind, absolute_name};
 
 /// After this many uncached modules, assume that the cache is cold.
-pub(super) const COLD_CACHE_MODULES: u64 = 3;
+const COLD_CACHE_MODULES: u64 = 3;
 
-/// A thread that prefetches until it is dropped.
-pub(super) struct Prefetcher {
+/// Reads what an import will need, on a thread of its own.
+pub struct Prefetcher {
+    /// The machine's disk. `None` if there is none, and so nothing to read ahead.
+    disk: Option<Arc<Disk>>,
+    /// The extensions of native modules.
+    suffixes: Vec<String>,
+    running: Option<RunningPrefetch>,
+}
+
+/// The thread. It ends when this is dropped.
+struct RunningPrefetch {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Prefetcher {
-    /// Starts with the module `dotted`. Returns `None` if no thread can be created. `suffixes` are
-    /// those of native modules.
-    pub fn start(
+    /// Creates a prefetcher, which hasn't started yet.
+    pub fn new(host: &Host, environment: &Environment) -> Prefetcher {
+        Prefetcher { disk: host.untracked(), suffixes: environment.extension_suffixes(), running: None }
+    }
+
+    /// Starts with the module `dotted` if the cache turns out to be cold, unless it already runs.
+    pub fn start_if_cold(&mut self, dotted: &str, sys_path: &[WinPath]) {
+        if self.running.is_none()
+            && let Some(disk) = &self.disk
+            && disk.modules_read() >= COLD_CACHE_MODULES
+        {
+            self.running = self.start(disk.clone(), dotted.to_owned(), sys_path.to_vec());
+        }
+    }
+
+    /// Stops. It may be started again.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// Returns `None` if no thread can be created.
+    fn start(
+        &self,
         files: Arc<dyn Files>,
-        sys_path: Vec<WinPath>,
-        suffixes: Vec<String>,
         dotted: String,
-    ) -> Option<Prefetcher> {
+        sys_path: Vec<WinPath>,
+    ) -> Option<RunningPrefetch> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
+        let suffixes = self.suffixes.clone();
         let read = move || {
             let (seen, packages) = Default::default();
             PrefetchThread { files, sys_path, suffixes, seen, packages }.read(dotted, &stopped)
@@ -42,11 +72,11 @@ impl Prefetcher {
             .stack_size(crate::source::STACK)
             .spawn(read)
             .ok()?;
-        Some(Prefetcher { stop, thread: Some(thread) })
+        Some(RunningPrefetch { stop, thread: Some(thread) })
     }
 }
 
-impl Drop for Prefetcher {
+impl Drop for RunningPrefetch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
