@@ -6,7 +6,7 @@ use super::search::Rule;
 use crate::host::WinPath;
 use crate::image::Machine;
 
-/// The index of a module in the list of modules of a [`Process`].
+/// The index of a module in the list of modules of a [`Process`](super::Process).
 pub type ModuleId = usize;
 
 /// A loaded module.

@@ -138,8 +138,8 @@ pub struct SnapshotContents {
     pub constants: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The names of the directories and of the files in a directory, as in a serialized
-/// [`Listing`](super::Listing).
+/// The names of the directories and of the files in a directory, as [`super::facts`] serializes
+/// them.
 type Names = (Vec<String>, Vec<String>);
 
 fn names_of((folders, files): Names) -> Vec<String> {
