@@ -113,7 +113,7 @@ impl<'a> DiagnosisCache<'a> {
         }
         let question = self.store.as_ref().and_then(|store| store.question_of_proof(imports, &diagnoses));
         let (Some(store), Some(question)) = (&self.store, question) else {
-            proof::prove(self.host, self.environment, imports, &mut diagnoses);
+            proof::prove(self.host, self.environment, imports, &mut diagnoses, diagnose_again);
             return diagnoses;
         };
         let recalled = store.answers.recall(question, &*self.host.files);
@@ -121,7 +121,7 @@ impl<'a> DiagnosisCache<'a> {
             return known;
         }
         let (witnessed, tracker) = ReadTracker::over(self.host);
-        proof::prove(&witnessed, &self.environment.unread(), imports, &mut diagnoses);
+        proof::prove(&witnessed, &self.environment.unread(), imports, &mut diagnoses, diagnose_again);
         if let Ok(bytes) = postcard::to_stdvec(&diagnoses) {
             let _ = store.answers.keep(question, tracker.read_set(), &bytes);
         }
@@ -238,4 +238,9 @@ impl Store<'_> {
         let imports = postcard::to_stdvec(&imports).ok()?;
         Question::of(&[&self.machine, &self.python, program, &imports])
     }
+}
+
+/// Diagnoses each of the imports of one document without a cache and without simulating fixes.
+fn diagnose_again(host: &Host, environment: &Environment, imports: &[Import]) -> Vec<Diagnosis> {
+    DiagnosisCache::new(host, environment, None).diagnose_document(imports)
 }

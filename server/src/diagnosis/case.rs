@@ -1,20 +1,17 @@
 //! The input of a code: one problem of one import, with the machine and the environment.
 
-use crate::cpython::{LoadError, StableAbi};
+use crate::cpython::StableAbi;
 use crate::environment::{Distribution, DistributionKind, Environment, EnvironmentKind};
-use crate::host::{Files, Host, WinPath};
-use crate::image::Symbol;
-use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
-use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
+use crate::host::{Host, WinPath};
+use crate::loader::{Cause, Fault, Link, Provider, Rule};
+use crate::plan::{ImportFailure, LoadKind};
 
-use super::codes;
-use super::codes::shadowed_module::HiddenPackage;
+use super::code::Code;
 use super::finding::{ChainLink, FAILS, Finding, Related, SearchedDirectory};
 use super::origins;
+use super::problem::{Culprit, Problem};
 use super::severity::Severity;
-
-/// The maximum number of symbols that a sentence names.
-pub(super) const MOST_SYMBOLS: usize = 3;
+use super::wording::{list, some_of, windows_error};
 
 /// A diagnosed import with its machine and environment.
 pub struct Case<'a> {
@@ -26,153 +23,11 @@ pub struct Case<'a> {
     pub import: &'a str,
 }
 
-/// A single cause of a failed import.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
-    /// The failed load or lookup.
-    pub culprit: Culprit,
-    /// The statements that lead to the failure, innermost first.
-    pub trace: Vec<Place>,
-    /// The way in which Python code requested the load, if it did.
-    pub loaded_by: Option<LoadKind>,
-    /// The message of the Python exception.
-    pub sentence: Option<String>,
-    /// The Win32 error code that the program receives. A culprit that Windows would reach only
-    /// later has its own code.
-    pub code: Option<u32>,
-}
-
-/// The object that a problem is about.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Culprit {
-    /// An image that can't be loaded.
-    Image(Fault),
-    /// An extension module that was built for another Python, whose DLL it imports.
-    OtherPython {
-        /// The path of the extension module.
-        module: WinPath,
-        /// The name of the Python DLL that the extension module imports.
-        dll: String,
-    },
-    /// A Python module that isn't found.
-    Module(MissingModule),
-    /// An installed package that is hidden by a module of the program.
-    HiddenPackage(HiddenPackage),
-}
-
-impl Problem {
-    /// Returns the problems of a failed load, one for each culprit.
-    pub fn of_load(load: &LoadFailure) -> Vec<Problem> {
-        let problem = |culprit, code| Problem {
-            culprit,
-            trace: vec![load.at.clone()],
-            loaded_by: Some(load.kind),
-            sentence: Some(load.sentence.clone()),
-            code,
-        };
-        match &load.error {
-            LoadError::OtherPython { dll, .. } => {
-                let module = WinPath::new(load.target.clone());
-                vec![problem(Culprit::OtherPython { module, dll: dll.clone() }, None)]
-            }
-            LoadError::Crash(fault) => vec![problem(Culprit::Image((**fault).clone()), None)],
-            LoadError::Windows(failure) => failure
-                .faults()
-                .map(|fault| {
-                    // A lookup loads nothing, so Windows reports no error.
-                    let code = (load.kind != LoadKind::FileCheck).then(|| fault.cause.code());
-                    problem(Culprit::Image(fault.clone()), code)
-                })
-                .collect(),
-        }
-    }
-
-    /// Creates the problem of a load that no statement requests: one made by the interpreter's
-    /// start or by native code.
-    pub fn of_process(failure: Failure) -> Problem {
-        Problem {
-            code: Some(failure.code()),
-            culprit: Culprit::Image(failure.first),
-            trace: Vec::new(),
-            loaded_by: None,
-            sentence: None,
-        }
-    }
-
-    /// Creates the problem of a module that Python doesn't find.
-    pub fn of_missing_module(missing: MissingModule, trace: &[(WinPath, u32)]) -> Problem {
-        let place = |(file, line): &(WinPath, u32)| Place { file: Some(file.clone()), line: *line };
-        Problem {
-            culprit: Culprit::Module(missing),
-            trace: trace.iter().map(place).collect(),
-            loaded_by: None,
-            sentence: None,
-            code: None,
-        }
-    }
-
-    /// Creates the problem of an installed package that isn't imported because another module hides
-    /// it.
-    pub fn of_hidden_package(hidden: HiddenPackage) -> Problem {
-        Problem {
-            culprit: Culprit::HiddenPackage(hidden),
-            trace: Vec::new(),
-            loaded_by: None,
-            sentence: None,
-            code: None,
-        }
-    }
-
-    /// Returns the fault, if the problem is an image that couldn't be loaded.
-    pub fn fault(&self) -> Option<&Fault> {
-        match &self.culprit {
-            Culprit::Image(fault) => Some(fault),
-            _ => None,
-        }
-    }
-
-    /// Returns the fault, if the image wasn't found in any directory.
-    pub fn not_found(&self) -> Option<&Fault> {
-        self.fault().filter(|fault| matches!(fault.cause, Cause::NotFound { .. }))
-    }
-}
-
 impl Case<'_> {
-    /// Groups the problems by the code that explains them, and creates one finding for each code.
-    pub(super) fn explain(
-        &self,
-        problems: Vec<Problem>,
-        severity: Severity,
-        error: Option<&ImportFailure>,
-    ) -> Vec<Finding> {
-        let mut groups: Vec<(codes::Code, Vec<Problem>)> = Vec::new();
-        for problem in problems {
-            let Some(code) = codes::explaining(self, &problem) else {
-                continue;
-            };
-            match groups.iter_mut().find(|(known, _)| *known == code) {
-                Some((_, group)) if !group.iter().any(|known| known.culprit == problem.culprit) => {
-                    group.push(problem);
-                }
-                Some(_) => {}
-                None => groups.push((code, vec![problem])),
-            }
-        }
-        codes::damaged_install::remove_consequences(self, &mut groups);
-        groups
-            .into_iter()
-            .map(|(code, group)| {
-                let mut finding = self.finding(code, &group, severity, error);
-                codes::describe(code, self, &group, &mut finding);
-                finding
-            })
-            .collect()
-    }
-
     /// Creates a finding with the parts that don't depend on the code.
     pub(super) fn finding(
         &self,
-        code: codes::Code,
+        code: Code,
         problems: &[Problem],
         severity: Severity,
         error: Option<&ImportFailure>,
@@ -423,12 +278,6 @@ impl Case<'_> {
     }
 }
 
-/// Returns a distribution's name as its author writes it. The directory's name has `_` for `-`.
-pub(super) fn name_of(distribution: &Distribution, files: &dyn Files) -> String {
-    let metadata = distribution.metadata(files).ok();
-    metadata.and_then(|metadata| metadata.name.clone()).unwrap_or_else(|| distribution.name.clone())
-}
-
 fn chain(fault: &Fault) -> Vec<ChainLink> {
     let culprit = fault.chain.len().saturating_sub(1);
     let link = |(at, link): (usize, &Link)| ChainLink {
@@ -465,36 +314,4 @@ fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
                 .map(|over| format!("the file there is {}", over.machine.words())),
         })
         .collect()
-}
-
-/// Returns " (Windows error 126)", or an empty string if the load itself succeeds.
-pub(super) fn windows_error(code: Option<u32>) -> String {
-    code.map_or(String::new(), |code| format!(" (Windows error {code})"))
-}
-
-/// Returns the first [`MOST_SYMBOLS`] names: "`a`, `b` and `c`".
-pub(super) fn first_symbols(symbols: &[Symbol]) -> String {
-    let names: Vec<String> = symbols.iter().take(MOST_SYMBOLS).map(|symbol| format!("`{symbol}`")).collect();
-    list(&names, "and")
-}
-
-/// Names the first `most` items and counts the rest: "a and b", "a, b and c", "a, b and 5 more".
-pub(super) fn some_of(all: impl ExactSizeIterator<Item = String>, most: usize) -> String {
-    let more = all.len().saturating_sub(most);
-    // Instead of "and 1 more", the last item is named as well.
-    let named = if more == 1 { most + 1 } else { most };
-    let mut names: Vec<String> = all.take(named).collect();
-    if more > 1 {
-        names.push(format!("{more} more"));
-    }
-    list(&names, "and")
-}
-
-/// Joins names: "a", "a and b", "a, b and c".
-pub(super) fn list(names: &[String], last: &str) -> String {
-    match names {
-        [] => String::new(),
-        [only] => only.clone(),
-        [rest @ .., end] => format!("{} {last} {end}", rest.join(", ")),
-    }
 }

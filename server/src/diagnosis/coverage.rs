@@ -10,8 +10,6 @@ use crate::host::{Files, WinPath};
 use crate::loader::{Cause, Fault};
 use crate::plan::{Event, LoadFailure, LoadKind, Place, Plan, Step};
 
-use super::DiagnosedPackage;
-
 /// The maximum number of gaps that are kept per import.
 const MOST_GAPS: usize = 50;
 /// The maximum number of files that are kept per distribution.
@@ -218,23 +216,5 @@ fn sentence(fault: &Fault) -> String {
             format!("{} does not export{symbol}", provider.path)
         }
         cause => format!("{culprit}{importer} cannot be loaded (Windows error {})", cause.code()),
-    }
-}
-
-impl DiagnosedPackage {
-    /// Returns the text that follows "works" if there are gaps, see [`Coverage::extent`]. Files are
-    /// named as by [`DiagnosedPackage::short`].
-    pub fn extent(&self) -> String {
-        self.coverage.extent(|file| self.short(file))
-    }
-
-    /// Returns the path of a file relative to the directory that contains the package. For a file
-    /// elsewhere, returns its name.
-    pub fn short(&self, file: &WinPath) -> String {
-        let folder = self.path.as_ref().and_then(WinPath::parent);
-        match folder.and_then(|folder| file.below(&folder).map(|tail| tail.replace('\\', "/"))) {
-            Some(tail) => tail,
-            None => file.file_name().to_owned(),
-        }
     }
 }

@@ -7,9 +7,10 @@ use crate::environment::discovery::Search;
 use crate::environment::{Distribution, DistributionKind, Environment, EnvironmentKind, Installer};
 use crate::host::{Change, WinPath};
 
-use super::case::{Case, name_of};
+use super::case::Case;
 use super::fix::{Burden, Fix, FixEffect};
-use super::{DiagnosedPackage, package};
+use super::package::{DiagnosedPackage, package};
+use super::wording::name_of;
 
 /// The maximum number of other environments that are offered.
 const MOST_OTHERS: usize = 3;

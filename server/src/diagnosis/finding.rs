@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::code::Code;
 use super::fix::Fix;
 use super::severity::{Severity, SeveritySettings};
-use crate::diagnosis::Code;
 use crate::host::WinPath;
 use crate::source::{Guard, ImportStatement, top_level};
 
@@ -146,10 +146,20 @@ impl Finding {
         }
     }
 
+    /// Returns the severity on an import with this guard around it, or `None` if the user has hidden
+    /// the finding.
+    ///
+    /// A diagnosis assumes an unguarded import. What the user configured for the code replaces its
+    /// severity. A failure that the program survives is at most a hint.
+    pub fn severity_under(&self, settings: &SeveritySettings, guard: Guard) -> Option<Severity> {
+        let severity = settings.of_code(self.code.name(), self.severity)?;
+        Some(if self.is_survived(guard) { severity.max(Severity::Hint) } else { severity })
+    }
+
     /// Returns the finding as it is shown for an import with this guard around it: a program that
     /// handles the failure continues. Returns `None` if the user has hidden it.
     pub fn under(&self, settings: &SeveritySettings, guard: Guard) -> Option<Cow<'_, Finding>> {
-        let severity = settings.severity(self, guard)?;
+        let severity = self.severity_under(settings, guard)?;
         let is_unused = guard == Guard::Unused;
         let is_handled = self.is_survived(guard) && !is_unused && self.severity == Severity::Error;
         if severity == self.severity && !is_handled {
@@ -187,7 +197,7 @@ impl Finding {
     }
 
     /// Whether the program continues after a failed import with this guard around it.
-    pub(super) fn is_survived(&self, guard: Guard) -> bool {
+    fn is_survived(&self, guard: Guard) -> bool {
         let is_absent = || {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")

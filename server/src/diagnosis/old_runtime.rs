@@ -1,10 +1,12 @@
 //! A VC++ runtime that is older than a module requires: how it is recognized and described. It has
 //! one of two codes, depending on whether a better copy exists elsewhere.
 
-use super::case::{Case, Culprit, Problem, first_symbols, windows_error};
+use super::case::Case;
 use super::finding::{Finding, Winner};
 use super::fix::Fix;
+use super::problem::{Culprit, Problem};
 use super::redistributable;
+use super::wording::{first_symbols, windows_error};
 use crate::host::WinPath;
 use crate::image::{FileVersion, Symbol};
 use crate::loader::{Cause, Crash, DependencyTarget, Fault, Link, ModuleId, Process, Provider};

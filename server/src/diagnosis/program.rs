@@ -7,20 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cpython::{Finder, Found, Interpreter, Prefetcher};
+use crate::cpython::{Finder, Interpreter, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
 use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::source::{self, Name, Stmt, StmtKind, top_level};
 
-use super::case::{Case, Culprit, Problem, name_of};
+use super::case::Case;
+use super::code::Code;
 use super::codes::{self, shadowed_module};
 use super::coverage::Coverage;
 use super::finding::{Finding, Health, Related};
 use super::import::{Import, ReportScope};
+use super::package::{DiagnosedPackage, package, path_of};
+use super::problem::{Culprit, Problem};
 use super::severity::Severity;
-use super::{DiagnosedPackage, Diagnosis, LoadedRuntime, old_runtime, redistributable};
+use super::{Diagnosis, LoadedRuntime, old_runtime, redistributable};
 
 /// The effects of `python FILE` on the process: `sys.path` and `__file__`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,8 +61,7 @@ impl ProgramFile {
 
 /// Whether a finding is about native code.
 fn is_of_native_code(finding: &Finding) -> bool {
-    !finding.dlls.is_empty()
-        || matches!(finding.code, codes::Code::UnsupportedPython | codes::Code::WrongArchitecture)
+    !finding.dlls.is_empty() || matches!(finding.code, Code::UnsupportedPython | Code::WrongArchitecture)
 }
 
 /// The diagnoses of the imports of one program.
@@ -440,7 +442,7 @@ impl<'e> Program<'e> {
             }
         }
         if let Some(hidden) = hidden
-            && !findings.iter().any(|finding| finding.code == codes::Code::ShadowedModule)
+            && !findings.iter().any(|finding| finding.code == Code::ShadowedModule)
         {
             findings.extend(case.explain(vec![Problem::of_hidden_package(hidden)], Severity::Warning, None));
         }
@@ -607,40 +609,6 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
         Some(old) if new.severity < old.severity => *old = new,
         Some(_) => {}
         None => findings.push(new),
-    }
-}
-
-/// Returns the package's directory or the module's file, including a file for another Python.
-fn path_of(found: Found) -> Option<WinPath> {
-    match found {
-        Found::Package { folder, .. } => Some(folder),
-        Found::Namespace(portions) => portions.into_iter().next(),
-        Found::Source(path) | Found::Extension { path, .. } => Some(path),
-        Found::Opaque { path } => path,
-        Found::NotFound { for_other_python } => for_other_python,
-        Found::Builtin | Found::Inaccessible(_) => None,
-    }
-}
-
-/// Returns the package that is installed under a top-level name.
-pub fn package(host: &Host, environment: &Environment, import: &str) -> DiagnosedPackage {
-    let files = &*host.files;
-    let finder = Finder::new(environment, host);
-    let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
-    let path = path_of(finder.top_level(import, &sys_path));
-    // Leftovers of a removed distribution don't provide a package.
-    let provider = path.is_some().then(|| environment.find(import)).flatten();
-    let provider = match provider {
-        Some(provider) if provider.shim_for(files).is_none() => Some(provider),
-        _ if path.is_some() => environment.providers(import, files).into_iter().next(),
-        _ => None,
-    };
-    DiagnosedPackage {
-        import: import.to_owned(),
-        distribution: provider.map(|provider| name_of(provider, files)),
-        version: provider.and_then(|provider| provider.version.clone()),
-        path,
-        coverage: Coverage::default(),
     }
 }
 

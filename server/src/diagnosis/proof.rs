@@ -18,7 +18,7 @@ use crate::source::{Document, Guard, STACK, top_level};
 
 use super::fix::{Edit, Fix, FixEffect, FixOutcome};
 use super::program::{self, ProgramFile};
-use super::{Diagnosis, DiagnosisCache, Finding, Import, Severity, package};
+use super::{Diagnosis, Finding, Import, Severity, package};
 
 /// The maximum number of simulated fixes per document.
 const MOST_TRIALS: usize = 48;
@@ -26,12 +26,21 @@ const MOST_TRIALS: usize = 48;
 /// The maximum number of pairs of fixes that are simulated per finding.
 const MOST_PAIRS: usize = 8;
 
+/// A function that diagnoses each of the imports of one program.
+pub(super) type Diagnose = fn(&Host, &Environment, &[Import]) -> Vec<Diagnosis>;
+
 /// Simulates the fixes of all findings on the imports of one program. `diagnoses` has one element
-/// for each import.
-pub(super) fn prove(host: &Host, environment: &Environment, imports: &[Import], diagnoses: &mut [Diagnosis]) {
-    let before = diagnoses.to_vec();
+/// for each import, and `diagnose` repeats the diagnosis after a fix.
+pub(super) fn prove(
+    host: &Host,
+    environment: &Environment,
+    imports: &[Import],
+    diagnoses: &mut [Diagnosis],
+    diagnose: Diagnose,
+) {
+    let before = &diagnoses.to_vec();
     let mut trials =
-        Trials { host, environment, imports, before: &before, made: Vec::new(), left: MOST_TRIALS };
+        Trials { host, environment, imports, before, diagnose, made: Vec::new(), left: MOST_TRIALS };
     for (at, diagnosis) in diagnoses.iter_mut().enumerate() {
         // A problem besides a failure may be its cause.
         let all = diagnosis.findings.iter().filter(|finding| !finding.is_note);
@@ -51,6 +60,7 @@ struct Trials<'a> {
     environment: &'a Environment,
     imports: &'a [Import],
     before: &'a [Diagnosis],
+    diagnose: Diagnose,
     /// The result of each effect on an import. An edit changes one document only, so its result
     /// belongs to that import; other effects are the same for all imports.
     made: Vec<(Option<usize>, FixEffect, Trial)>,
@@ -282,7 +292,7 @@ impl Trials<'_> {
             return Trial::NotMade(format!("{name} is not installed there"));
         }
         let imports = self.edited(at, effect.edit.as_ref());
-        let diagnoses = DiagnosisCache::new(&host, &environment, None).diagnose_document(&imports);
+        let diagnoses = (self.diagnose)(&host, &environment, &imports);
         match overlay.is_incomplete() {
             true => Trial::NotMade("some files that the import would read are unknown".to_owned()),
             false => Trial::Made(diagnoses.into()),

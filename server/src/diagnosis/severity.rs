@@ -5,9 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
-use crate::source::Guard;
-
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
@@ -59,16 +56,9 @@ impl fmt::Debug for SeveritySettings {
 }
 
 impl SeveritySettings {
-    /// Returns the severity of a finding on an import with this guard around it, or `None` if the
-    /// user has hidden it.
-    ///
-    /// A diagnosis assumes an unguarded import. What the user configured for the code replaces its
-    /// severity. A failure that the program survives is at most a hint.
-    pub fn severity(&self, finding: &Finding, guard: Guard) -> Option<Severity> {
-        let severity = match self.0.get(finding.code.name()) {
-            Some(configured) => (*configured)?,
-            None => finding.severity,
-        };
-        Some(if finding.is_survived(guard) { severity.max(Severity::Hint) } else { severity })
+    /// Returns the severity that the user configured for the code with this name, or else
+    /// `otherwise`. Returns `None` if the user has hidden its findings.
+    pub fn of_code(&self, name: &str, otherwise: Severity) -> Option<Severity> {
+        self.0.get(name).copied().unwrap_or(Some(otherwise))
     }
 }

@@ -1,19 +1,4 @@
-//! # access-denied
-//!
-//! A DLL or extension module exists, but this user isn't allowed to read it.
-//!
-//! ## What it means
-//! Windows refuses to open the file (error 5). Usually, an administrator installed the package with
-//! restricted permissions, or an antivirus program blocks the file.
-//!
-//! ## How we know
-//! Opening the file for reading (and, on Windows, for executing) fails with "access denied", or the
-//! directory of the environment that should contain it can't be listed. If a directory
-//! denies access, the message names it.
-//!
-//! ## What to do
-//! Give yourself permission to read and execute the file and its folder, or reinstall the package
-//! as the user who runs it. If the problem comes back, check the messages of the antivirus program.
+#![doc = include_str!("../../../../docs/codes/access-denied.md")]
 
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::host::{FileError, WinPath};

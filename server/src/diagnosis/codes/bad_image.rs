@@ -1,21 +1,6 @@
-//! # bad-image
-//!
-//! A DLL or extension module exists, but the file is damaged: empty, truncated, or not a DLL.
-//!
-//! ## What it means
-//! Windows finds the file but can't load it ("%1 is not a valid Win32 application", error 193).
-//! Usual reasons are an interrupted download or installation, a full disk, an antivirus program
-//! that emptied the file, or a Git LFS pointer or web page that was saved instead of the file.
-//!
-//! ## How we know
-//! The file was read as Windows reads it. The message says what is wrong with it. If the package's
-//! list of installed files (RECORD) contains the expected size, the message mentions that, too.
-//!
-//! ## What to do
-//! Reinstall the package. If the file is damaged again afterwards, check the antivirus program's
-//! quarantine and the free disk space.
+#![doc = include_str!("../../../../docs/codes/bad-image.md")]
 
-use crate::diagnosis::case::name_of;
+use crate::diagnosis::wording::name_of;
 use crate::diagnosis::{Case, Finding, Problem};
 use crate::loader::Cause;
 

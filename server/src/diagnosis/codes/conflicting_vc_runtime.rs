@@ -1,21 +1,4 @@
-//! # conflicting-vc-runtime
-//!
-//! A suitable Visual C++ runtime is installed, but an older copy of it is loaded instead.
-//!
-//! ## What it means
-//! A Windows process has one `msvcp140.dll`: the first one that is loaded, wherever it is. Packages
-//! with a copy of their own (older SciPy, PyQt5, some conda packages) can therefore determine the
-//! copy that all other packages get. Which copy that is depends on the order of the imports. A copy
-//! next to `python.exe` also takes precedence over System32.
-//!
-//! ## How we know
-//! The load was simulated. The message names the copy that is loaded, the rule that found it, the
-//! module that requested it, and the location of the better copy.
-//!
-//! ## What to do
-//! Import the package that needs the newer runtime before the package with the old copy, or update
-//! the latter if there is a newer version. WhyDLL simulates the other order before it recommends
-//! it.
+#![doc = include_str!("../../../../docs/codes/conflicting-vc-runtime.md")]
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};

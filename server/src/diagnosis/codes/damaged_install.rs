@@ -1,25 +1,11 @@
-//! # damaged-install
-//!
-//! Native files of an installed package are missing, or their sizes differ from the recorded ones.
-//!
-//! ## What it means
-//! When pip installs a package, it records each file with its size (RECORD). A listed file that is
-//! missing was removed afterwards, usually by an antivirus program that quarantined it, by an
-//! interrupted installation or update, or by another package that overwrote it.
-//!
-//! ## How we know
-//! The installed distribution's RECORD lists the file, but the file is missing or has a different
-//! size. If the import fails because of it, the message shows which module needs it.
-//!
-//! ## What to do
-//! Reinstall the package. If the file disappears again, check the quarantine of the antivirus
-//! program (Windows Security: Protection history) and allow the file there first.
+#![doc = include_str!("../../../../docs/codes/damaged-install.md")]
 
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::{list, name_of};
+use crate::diagnosis::wording::{list, name_of};
 use crate::diagnosis::{Case, Code, Culprit, Finding, Problem};
 use crate::environment::{DamagedFile, Distribution, FileState};
 use crate::host::WinPath;
+use crate::loader::Fault;
 use crate::plan::ImportFailure;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
@@ -53,21 +39,13 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     })
 }
 
-/// Removes problems that are consequences of another one. A program may look for one file to find a
+/// Whether a problem is a consequence of missing files. A program may look for one file to find a
 /// directory of DLLs (PyQt looks for Qt5Core.dll and adds its directory). If that file is gone, the
 /// DLLs next to it aren't found either.
-pub(in crate::diagnosis) fn remove_consequences(case: &Case<'_>, groups: &mut Vec<(Code, Vec<Problem>)>) {
-    let damaged = groups.iter().filter(|(code, _)| *code == Code::DamagedInstall);
-    let gone = damaged.flat_map(|(_, problems)| problems).filter_map(|problem| missing_path(case, problem));
-    let folders: Vec<WinPath> = gone.filter_map(|path| path.parent()).collect();
-    let is_consequence = |problem: &Problem| {
-        let dll = problem.not_found().map(|fault| fault.culprit().to_owned());
-        dll.is_some_and(|dll| folders.iter().any(|folder| case.host.files.is_file(&folder.join(&dll))))
-    };
-    for (_, problems) in groups.iter_mut().filter(|(code, _)| *code != Code::DamagedInstall) {
-        problems.retain(|problem| !is_consequence(problem));
-    }
-    groups.retain(|(_, problems)| !problems.is_empty());
+pub(super) fn causes(case: &Case<'_>, missing: &[Problem], other: &Problem) -> bool {
+    let Some(dll) = other.not_found().map(Fault::culprit) else { return false };
+    let mut folders = missing.iter().filter_map(|problem| missing_path(case, problem)?.parent());
+    folders.any(|folder| case.host.files.is_file(&folder.join(dll)))
 }
 
 pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {

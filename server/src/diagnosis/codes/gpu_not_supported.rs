@@ -1,24 +1,4 @@
-//! # gpu-not-supported
-//!
-//! This TensorFlow can't use a GPU on Windows. It works on the CPU.
-//!
-//! ## What it means
-//! TensorFlow 2.10 was the last version with GPU support on native Windows. Since 2.11, the wheels
-//! for Windows are built without CUDA. Installing CUDA, cuDNN, or newer drivers changes nothing:
-//! `tf.config.list_physical_devices("GPU")` stays empty.
-//!
-//! ## How we know
-//! According to its `tensorflow/python/platform/build_info.py`, the installed build was made
-//! without CUDA, and its version is 2.11 or later. This is reported only if there is a sign that a
-//! GPU should be used: the NVIDIA driver (`nvcuda.dll` loads), `CUDA_PATH`, an installed CUDA
-//! toolkit, or NVIDIA's wheels in the environment.
-//!
-//! ## What to do
-//! If you don't need the GPU, do nothing. Otherwise, run TensorFlow in WSL2, where its Linux wheels
-//! support the GPU; use TensorFlow 2.10 with CUDA 11.2 in an environment with Python 3.7 to 3.10
-//! (it is old and no longer receives fixes); or use another framework whose Windows wheels support
-//! CUDA. Microsoft's `tensorflow-directml-plugin` works with TensorFlow 2.10 only, and its
-//! development has been paused since 2023.
+#![doc = include_str!("../../../../docs/codes/gpu-not-supported.md")]
 
 use std::str::FromStr;
 

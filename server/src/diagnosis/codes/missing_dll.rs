@@ -1,26 +1,7 @@
-//! # missing-dll
-//!
-//! A DLL that a module imports isn't in any of the searched directories.
-//!
-//! ## What it means
-//! Windows reports "The specified module could not be found" (error 126) without naming the module.
-//! It refers to the DLL that this finding names, not to the module that Python was importing.
-//!
-//! ## How we know
-//! The load was simulated along the import tables. The message shows the module that imports the
-//! DLL and every directory that was searched for it.
-//!
-//! ## What to do
-//! Install the software that the DLL belongs to, or another version of the package. If the
-//! package's RECORD doesn't list the DLL, the wheel never contained it, and reinstalling the same
-//! version changes nothing. Never take single DLLs from download sites.
-//!
-//! NVIDIA's libraries (`cudart64_100.dll`, `cudnn64_7.dll`) belong to the version of CUDA or cuDNN
-//! that their names contain. Other versions use other names. GPU builds of TensorFlow up to 1.14
-//! can't be imported without them: install that version, or the build without GPU support.
+#![doc = include_str!("../../../../docs/codes/missing-dll.md")]
 
 use crate::action::Action;
-use crate::diagnosis::case::{list, name_of};
+use crate::diagnosis::wording::{list, name_of};
 use crate::diagnosis::{Case, Finding, Fix, Problem, gpu, origins};
 use crate::host::WinPath;
 use crate::loader::{Cause, Fault};

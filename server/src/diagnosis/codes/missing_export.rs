@@ -1,29 +1,11 @@
-//! # missing-export
-//!
-//! A DLL lacks a function that a module imports from it: it is another version, or another DLL.
-//!
-//! ## What it means
-//! Windows reports "The specified procedure could not be found" (error 127, or 182 for a function
-//! that is imported by its number) and names neither the function nor the DLL. Usually an older or
-//! foreign copy of the DLL is used, because another package loaded it first or because its
-//! directory is searched earlier.
-//!
-//! ## How we know
-//! The load was simulated, and the functions that the module imports were looked up in the exports
-//! of the DLL that it gets. The message names both, and why Windows uses that copy.
-//!
-//! ## What to do
-//! Make sure that the right copy is loaded first, by the order of the imports or by a statement
-//! that loads it. Or update the package with the wrong copy, or the one that needs it, so that both
-//! versions match. A copy that doesn't belong to a package can be renamed. If both orders fail, use
-//! the two packages in separate processes. Never take single DLLs from download sites.
+#![doc = include_str!("../../../../docs/codes/missing-export.md")]
 
 use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifiers};
 
 use crate::action::Action;
-use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, name_of, windows_error};
+use crate::diagnosis::wording::{MOST_SYMBOLS, first_symbols, name_of, windows_error};
 use crate::diagnosis::{Burden, Case, Finding, Fix, FixEffect, Problem, Winner, redistributable};
 use crate::environment::Distribution;
 use crate::host::WinPath;

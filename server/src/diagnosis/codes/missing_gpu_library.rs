@@ -1,37 +1,10 @@
-//! # missing-gpu-library
-//!
-//! A CUDA or cuDNN library is missing, so TensorFlow will not use the GPU. It works on the CPU.
-//!
-//! ## What it means
-//! TensorFlow 1.15 and 2.0 to 2.10 for Windows don't include CUDA. When such a build looks for
-//! GPUs, it loads the NVIDIA driver's library, and then those of CUDA and cuDNN by name:
-//! `cudart64_110.dll`, `cudnn64_8.dll`, and so on. If a single one fails to load, TensorFlow prints
-//! "Could not load dynamic library …" and "Skipping registering GPU devices…", and continues
-//! without a GPU.
-//!
-//! Each build needs the names of one version. A newer CUDA uses other names, so it doesn't help.
-//!
-//! ## How we know
-//! The file `tensorflow/python/platform/build_info.py` of the installed build contains its CUDA
-//! version. After the import, each library is loaded in the simulated process as TensorFlow does it
-//! (`LoadLibraryExW` with a bare name and `LOAD_WITH_ALTERED_SEARCH_PATH`): Windows uses a module
-//! that is already loaded, and then searches the directory of `python.exe`, System32, the Windows
-//! directory, the current directory, and `PATH`. It doesn't search the directories of
-//! `os.add_dll_directory`. The finding is a warning if the NVIDIA driver is installed (`nvcuda.dll`
-//! loads) and PATH is known.
-//!
-//! ## What to do
-//! If you don't need the GPU, ignore this. Otherwise, install the versions of CUDA and cuDNN that
-//! the message names, and put their `bin` folders on `PATH`, for instance with `os.environ["PATH"]
-//! = r"C:\…\bin;" + os.environ["PATH"]` before the import. In a conda environment, conda can
-//! install both. The Python of the Microsoft Store doesn't search PATH: use the one from
-//! python.org. Don't copy the DLLs into System32, and don't take them from download sites.
+#![doc = include_str!("../../../../docs/codes/missing-gpu-library.md")]
 
 use crate::action::{Action, Command};
 use crate::cpython::CONDA_FOLDERS;
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::{list, some_of, windows_error};
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
+use crate::diagnosis::wording::{list, some_of, windows_error};
 use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
 use crate::environment::EnvironmentKind;
 use crate::host::WinPath;

@@ -1,36 +1,9 @@
-//! # missing-vc-runtime
-//!
-//! A required DLL of the Microsoft Visual C++ Redistributable isn't on this machine.
-//!
-//! ## What it means
-//! TensorFlow and most compiled packages are built with Microsoft's C++ compiler and need its
-//! runtime: `msvcp140.dll`, `msvcp140_1.dll`, `vcruntime140.dll`, `vcruntime140_1.dll`, and a few
-//! more. Windows doesn't include it. `msvcp140_1.dll` was added to the redistributable in 2019, so
-//! an older one isn't enough. TensorFlow checks for it by name before it loads anything ("Could not
-//! find the DLL(s) 'msvcp140_1.dll'").
-//!
-//! TensorFlow's own message can name the wrong DLL: if `vcruntime140_1.dll` is missing,
-//! `msvcp140.dll` can't be loaded, and TensorFlow reports that *that* is missing.
-//!
-//! ## How we know
-//! The load was simulated. The message shows the module that needs the DLL and the directories in
-//! which this version of Python searches for it. The DLL is in none of them, nor on `PATH`.
-//!
-//! ## What to do
-//! Install the Microsoft Visual C++ v14 Redistributable for the architecture of your Python (x64
-//! for TensorFlow). This requires administrator rights. Without them, `python -m pip install
-//! msvc-runtime` installs the DLLs next to `python.exe`. For a virtual environment, run that
-//! command with the Python that the environment was created with, because its executable runs the
-//! process. In a conda environment, use `conda install -c conda-forge vc14_runtime`. Never take
-//! single DLLs from download sites.
-//!
-//! `msvcr120.dll` and other DLLs with 80 to 120 in their names belong to older runtimes, from
-//! Visual C++ 2005 to 2013. The current runtime doesn't replace them: each has its own installer.
+#![doc = include_str!("../../../../docs/codes/missing-vc-runtime.md")]
 
 use super::wrong_architecture::interpreter_for;
 use crate::action::Action;
-use crate::diagnosis::case::list;
 use crate::diagnosis::origins::OlderRuntime;
+use crate::diagnosis::wording::list;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::image::Machine;
 

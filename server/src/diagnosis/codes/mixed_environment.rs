@@ -1,51 +1,21 @@
-//! # mixed-environment
-//!
-//! Imported modules come from several environments, or packages overwrote each other's files.
-//!
-//! ## What it means
-//! - *From elsewhere.* Python searches for packages in more places than the environment: in your
-//!   user site-packages (`%APPDATA%\Python`, the target of `pip install --user`), in the
-//!   directories of `PYTHONPATH`, in directories that `.pth` files add, and, in a virtual
-//!   environment with `include-system-site-packages`, in the Python that it was created with. A
-//!   NumPy in one of these can be too new or too old for the packages in the environment.
-//! - *Two packages, the same files.* tensorflow, tensorflow-cpu, and tensorflow-gpu all install the
-//!   directory `tensorflow`. The one that is installed last overwrites the other, and uninstalling
-//!   either removes the files of both.
-//! - *Refused.* A package checks itself whether another one is installed, and raises an exception
-//!   (TensorFlow since 2.22).
-//! - *pip over conda.* conda assumes that the package that it installed is still there.
-//! - *Leftovers.* pip renames what it is about to remove (`~umpy`). If such files remain because
-//!   pip was interrupted or because a program was still running, an installation didn't finish.
-//!
-//! ## How we know
-//! *From elsewhere:* the import was followed. Some of its modules are in such a place and others in
-//! the environment. A directory counts only if packages were installed into it. *The same files:*
-//! the RECORDs of both packages list one file with different sizes. The wheel `tensorflow` of 2.11
-//! to 2.18.0 contains no files on Windows, so it doesn't conflict with `tensorflow-intel`. *pip
-//! over conda:* `conda-meta` names another version than the `.dist-info`, whose INSTALLER isn't
-//! conda. These findings are information. They are warnings if the import fails, or if some of the
-//! files on disk belong to one package and some to the other.
-//!
-//! ## What to do
-//! Keep one copy and one installer per package: remove the other copy, or create a new environment.
+#![doc = include_str!("../../../../docs/codes/mixed-environment.md")]
 
 mod from_elsewhere;
 mod leftover;
 mod pip_over_conda;
+mod shared;
 mod two_owners;
 
 use std::collections::BTreeMap;
 
+use self::shared::{Providers, with_version};
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::{list, name_of};
+use crate::diagnosis::wording::{list, name_of};
 use crate::diagnosis::{Case, Code, Finding};
 use crate::environment::Distribution;
 use crate::host::WinPath;
 use crate::plan::{Event, ImportFailure, Plan};
 use crate::source::{is_standard, top_level};
-
-/// The maximum number of packages or files that a sentence names.
-const MOST_NAMED: usize = 3;
 
 /// Returns the mixtures among the modules that an import executed and loaded. `known` are the
 /// findings on that import so far.
@@ -111,21 +81,6 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
             .extend(case.uninstall(&[*one], &format!("Uninstall {}", name_of(one, &*case.host.files))));
     }
     finding
-}
-
-/// The distributions that provide the executed top-level packages and modules, in the order of
-/// `sys.path`.
-type Providers<'a> = BTreeMap<String, Vec<&'a Distribution>>;
-
-fn finding(case: &Case<'_>, is_suspect: bool, otherwise: Severity) -> Finding {
-    let severity = if is_suspect { Severity::Warning } else { otherwise };
-    case.finding(Code::MixedEnvironment, &[], severity, None)
-}
-
-/// Returns a name with its version: `numpy 2.0.1`.
-fn with_version(case: &Case<'_>, distribution: &Distribution) -> String {
-    let name = name_of(distribution, &*case.host.files);
-    distribution.version.as_ref().map_or_else(|| name.clone(), |version| format!("{name} {version}"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
-//! The codes, one file each: the problems that it recognizes, its messages, fixes, page, and tests.
+//! The codes, one file each: the problems that it recognizes, its messages, fixes, and tests.
 //!
-//! To add a code, write its file with the functions `recognizes` and `describe`, and add it to the
-//! table below. The order matters: the first code that recognizes a problem explains it. A code
-//! that doesn't explain failed loads goes in the second list of the table, and
-//! [`diagnose`](super::diagnose) calls a function of its own after the import. The comment at the
-//! head of its file becomes its page in `docs/codes/`. A code that covers several causes has a
-//! directory with a file for each.
+//! The page of a code is `docs/codes/NAME.md`. A code that explains failed loads has the functions
+//! `recognizes` and `describe`, and an entry in the table below. Another code has a function of its
+//! own that `diagnosis/program.rs` calls after the import. A code that covers several causes
+//! has a directory with a file for each.
 
 pub mod access_denied;
 pub mod bad_image;
@@ -28,130 +26,81 @@ pub mod unsupported_python;
 pub mod unsupported_windows;
 pub mod wrong_architecture;
 
-use serde::{Deserialize, Serialize};
-
-use super::case::{Case, Problem};
+use super::case::Case;
+use super::code::Code;
 use super::finding::Finding;
+use super::problem::Problem;
 
-/// Declares the codes: first those that explain failed loads, in evaluation order, then the others.
-macro_rules! codes {
-    (
-        of_loads { $($variant:ident, $name:literal, $module:ident;)+ }
-        others { $($other:ident, $other_name:literal, $other_module:ident;)+ }
-    ) => {
-        /// The kind of cause of a finding. Its name is stable.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Code {
-            $(#[doc = concat!("`", $name, "`, see [`", stringify!($module), "`].")] $variant,)+
-            $(#[doc = concat!("`", $other_name, "`, see [`", stringify!($other_module), "`].")] $other,)+
-        }
+/// Whether the problems that a code recognized cause another one.
+type Causes = fn(&Case<'_>, &[Problem], &Problem) -> bool;
 
-        impl Code {
-            /// All codes.
-            pub const ALL: &[Code] = &[$(Code::$variant,)+ $(Code::$other,)+];
-
-            /// Returns the stable name.
-            pub fn name(self) -> &'static str {
-                match self { $(Code::$variant => $name,)+ $(Code::$other => $other_name,)+ }
-            }
-
-            #[cfg(test)]
-            fn source(self) -> &'static str {
-                match self {
-                    $(Code::$variant => include_str!(concat!(stringify!($module), ".rs")),)+
-                    $(Code::$other => include_str!(concat!(stringify!($other_module), ".rs")),)+
-                }
-            }
-        }
-
-        /// Returns the first code that recognizes a problem.
-        pub(super) fn explaining(case: &Case<'_>, problem: &Problem) -> Option<Code> {
-            $(if $module::recognizes(case, problem) { return Some(Code::$variant); })+
-            None
-        }
-
-        /// Completes a finding with the messages and fixes of a code for the problems that it
-        /// recognized.
-        pub(super) fn describe(code: Code, case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-            match code {
-                $(Code::$variant => $module::describe(case, problems, finding),)+
-                // These codes never explain a problem, so this arm isn't reached.
-                $(Code::$other => {})+
-            }
-        }
-    };
+/// A code that explains failed loads.
+pub(super) struct Explainer {
+    pub code: Code,
+    /// Whether the code explains a problem that none before it in the table does.
+    pub recognizes: fn(&Case<'_>, &Problem) -> bool,
+    /// Completes a finding with the messages and fixes for the problems that the code recognized.
+    pub describe: fn(&Case<'_>, &[Problem], &mut Finding),
+    /// Whether a problem is a consequence of those that the code recognized. The finding of the code
+    /// stands for it, whichever code recognizes it.
+    pub causes: Option<Causes>,
 }
 
-codes! {
-    of_loads {
-        UnsupportedPython, "unsupported-python", unsupported_python;
-        BadImage, "bad-image", bad_image;
-        WrongArchitecture, "wrong-architecture", wrong_architecture;
-        AccessDenied, "access-denied", access_denied;
-        DamagedInstall, "damaged-install", damaged_install;
-        NotOnSearchPath, "not-on-search-path", not_on_search_path;
-        MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
-        PathTooLong, "path-too-long", path_too_long;
-        UnsupportedCpu, "unsupported-cpu", unsupported_cpu;
-        UnsupportedWindows, "unsupported-windows", unsupported_windows;
-        ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
-        OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
-        MissingExport, "missing-export", missing_export;
-        ShadowedModule, "shadowed-module", shadowed_module;
-        NotInstalled, "not-installed", not_installed;
-        MissingDll, "missing-dll", missing_dll;
+impl Explainer {
+    const fn new(
+        code: Code,
+        recognizes: fn(&Case<'_>, &Problem) -> bool,
+        describe: fn(&Case<'_>, &[Problem], &mut Finding),
+    ) -> Explainer {
+        Explainer { code, recognizes, describe, causes: None }
     }
-    others {
-        IncompatibleVersions, "incompatible-versions", incompatible_versions;
-        MixedEnvironment, "mixed-environment", mixed_environment;
-        MissingGpuLibrary, "missing-gpu-library", missing_gpu_library;
-        GpuNotSupported, "gpu-not-supported", gpu_not_supported;
+
+    const fn causing(mut self, causes: Causes) -> Explainer {
+        self.causes = Some(causes);
+        self
     }
 }
 
-impl Code {
-    /// Returns the URL of the code's page.
-    pub fn url(self) -> String {
-        format!("{}/blob/main/docs/codes/{}.md", env!("CARGO_PKG_REPOSITORY"), self.name())
-    }
-}
-
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fmt::Write;
-    use std::path::Path;
-
-    use super::Code;
-
-    /// The pages in `docs/codes/` are the comments at the heads of these files. `UPDATE_EXPECT=1`
-    /// regenerates them.
-    #[test]
-    fn pages_are_the_comments_at_the_heads_of_the_files() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/codes");
-        let mut index = String::from("# What WhyDLL finds\n\n");
-        for code in Code::ALL {
-            let source = code.source();
-            let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
-            let mut page = String::new();
-            for line in lines {
-                page.push_str(line.strip_prefix(' ').unwrap_or(line));
-                page.push('\n');
-            }
-            assert!(page.starts_with(&format!("# {}\n", code.name())), "{code} has no page");
-            for heading in ["## What it means", "## How we know", "## What to do"] {
-                assert!(page.contains(heading), "the page of {code} lacks \"{heading}\"");
-            }
-            let first =
-                page.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
-            writeln!(index, "- [{0}]({0}.md): {first}", code.name()).unwrap();
-            expect_test::expect_file![docs.join(format!("{}.md", code.name()))].assert_eq(&page);
-        }
-        expect_test::expect_file![docs.join("README.md")].assert_eq(&index);
-    }
-}
+/// The codes that explain failed loads. The first one that recognizes a problem explains it.
+pub(super) static EXPLAINERS: [Explainer; 16] = [
+    // A DLL of another Python, such as python37.dll, is missing because it is the wrong one. It must
+    // not be searched for, reinstalled, or downloaded, as the codes for missing files advise.
+    Explainer::new(Code::UnsupportedPython, unsupported_python::recognizes, unsupported_python::describe),
+    // A cause of its own, which no other code recognizes.
+    Explainer::new(Code::BadImage, bad_image::recognizes, bad_image::describe),
+    // A module for another system is one that this Python doesn't find: before `not-installed`.
+    Explainer::new(Code::WrongArchitecture, wrong_architecture::recognizes, wrong_architecture::describe),
+    // A folder that cannot be read looks like one without the file: before all codes for files and
+    // modules that are missing.
+    Explainer::new(Code::AccessDenied, access_denied::recognizes, access_denied::describe),
+    // Of a missing file, what an installer recorded is the most specific: reinstalling brings back
+    // the very file, even if a copy of it is elsewhere or it belongs to the VC++ runtime.
+    Explainer::new(Code::DamagedInstall, damaged_install::recognizes, damaged_install::describe)
+        .causing(damaged_install::causes),
+    // A copy on the machine is a shorter way than a download, even of the VC++ runtime.
+    Explainer::new(Code::NotOnSearchPath, not_on_search_path::recognizes, not_on_search_path::describe),
+    // Before `unsupported-windows` and `missing-dll`: the origin of these DLLs is known.
+    Explainer::new(Code::MissingVcRuntime, missing_vc_runtime::recognizes, missing_vc_runtime::describe),
+    // A module whose path is too long isn't found either: before `not-installed`.
+    Explainer::new(Code::PathTooLong, path_too_long::recognizes, path_too_long::describe),
+    // A cause of its own.
+    Explainer::new(Code::UnsupportedCpu, unsupported_cpu::recognizes, unsupported_cpu::describe),
+    // A missing DLL or export of Windows itself: before `missing-export` and `missing-dll`, which
+    // would look for a package that has it.
+    Explainer::new(Code::UnsupportedWindows, unsupported_windows::recognizes, unsupported_windows::describe),
+    // An old runtime that lacks exports: before `missing-export`. A better copy on the machine is a
+    // shorter way than a download, so `conflicting-` precedes `outdated-`.
+    Explainer::new(
+        Code::ConflictingVcRuntime,
+        conflicting_vc_runtime::recognizes,
+        conflicting_vc_runtime::describe,
+    ),
+    Explainer::new(Code::OutdatedVcRuntime, outdated_vc_runtime::recognizes, outdated_vc_runtime::describe),
+    // Every other missing export.
+    Explainer::new(Code::MissingExport, missing_export::recognizes, missing_export::describe),
+    // A cause of its own.
+    Explainer::new(Code::ShadowedModule, shadowed_module::recognizes, shadowed_module::describe),
+    // The rest: every missing module, and every image that cannot be loaded.
+    Explainer::new(Code::NotInstalled, not_installed::recognizes, not_installed::describe),
+    Explainer::new(Code::MissingDll, missing_dll::recognizes, missing_dll::describe),
+];

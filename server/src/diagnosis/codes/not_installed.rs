@@ -1,33 +1,9 @@
-//! # not-installed
-//!
-//! The package isn't installed in the selected environment.
-//!
-//! ## What it means
-//! Python finds no module of that name in any directory of `sys.path`. Most often the package is
-//! installed, but in a different environment from the one that the editor or the terminal uses.
-//!
-//! An installed package can also lack a requirement, if it was installed with `--no-deps` or the
-//! requirement was removed. And a package can import a module that is no longer part of Python
-//! (`distutils` up to 3.11).
-//!
-//! ## How we know
-//! `sys.path` of the selected interpreter was computed as Python itself does it, and each of its
-//! directories was searched. The same was done for the other environments of the machine (`whydll
-//! environments` lists them): the message names those that contain the package.
-//!
-//! A missing requirement of an installed package is reported only if nothing around the import
-//! handles its absence, and if either the package's metadata requires a distribution that isn't
-//! installed or the module was removed from the standard library.
-//!
-//! ## What to do
-//! Choose the environment that contains the package, or install the package into this one. A
-//! command is offered only for modules whose package is known: a misspelt name, or one of your own
-//! project, could be anyone's package.
+#![doc = include_str!("../../../../docs/codes/not-installed.md")]
 
 use std::collections::BTreeSet;
 
 use crate::action::Action;
-use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::wording::{name_of, some_of};
 use crate::diagnosis::{Case, Culprit, DiagnosedPackage, Finding, Fix, Problem, Severity};
 use crate::environment::{Environment, Note, names, normalized};
 use crate::source;

@@ -1,30 +1,7 @@
-//! # not-on-search-path
-//!
-//! The DLL is on this machine, but not in a directory that this Python searches.
-//!
-//! ## What it means
-//! Since version 3.8, Python doesn't search the directories of `PATH` for the DLLs of extension
-//! modules (and neither does `ctypes.WinDLL` for a bare name). It searches the directory of the
-//! module, the directory of `python.exe`, the directories passed to `os.add_dll_directory`, and
-//! System32. A DLL in another directory isn't found (error 126), even if every other program finds
-//! it, and even if the message of a package tells you to put it on `PATH`.
-//!
-//! In an alias of the Python Install Manager (`…\Python\bin\python.exe`), `PATH` isn't searched for
-//! `winmode=0` either. The interpreter that the alias starts does search it.
-//!
-//! ## How we know
-//! The load was simulated with the rules of this version of Python, and the DLL was in none of the
-//! searched directories. The directory that the message names contains a file of that name for the
-//! right architecture.
-//!
-//! ## What to do
-//! Add the directory with `os.add_dll_directory(r"…")` before the import. Up to Python 3.7, and for
-//! a library that is loaded with `winmode=0`, put it on PATH. If it is a conda environment,
-//! activate it. For DLLs of the Visual C++ Redistributable, install that instead: it puts them into
-//! System32.
+#![doc = include_str!("../../../../docs/codes/not-on-search-path.md")]
 
 use crate::action::Action;
-use crate::diagnosis::case::list;
+use crate::diagnosis::wording::list;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::host::WinPath;
 

@@ -1,32 +1,4 @@
-//! # outdated-vc-runtime
-//!
-//! The Visual C++ runtime on this machine is older than a module requires.
-//!
-//! ## What it means
-//! A module that was built with a newer Microsoft compiler may not run with an older
-//! `msvcp140.dll`. Since Visual Studio 2022 17.10 (runtime 14.40), such a module can crash: its
-//! code locks mutexes in a way that an older `msvcp140.dll` doesn't support, and crashes as soon as
-//! it locks one. If that happens when the DLL starts, Python reports "A dynamic link library (DLL)
-//! initialization routine failed" (error 1114). If it happens after the load, when Python
-//! initializes the module, the process just ends (access violation, 0xC0000005). TensorFlow since
-//! 2.18.1 contains such code. An older runtime can also lack a function altogether (error 127).
-//!
-//! Apart from that, Microsoft guarantees only that a runtime supports code of the same or an older
-//! compiler. If a module is newer than that, but nothing is known to fail, the finding is only a
-//! note: it appears in the report and in `notes` of the JSON, but no import is marked.
-//!
-//! ## How we know
-//! The load was simulated. The version is read from the DLL that would be loaded. What a module
-//! needs is derived from its imports: `_Mtx_lock` without `_Mtx_init_in_situ` indicates a compiler
-//! whose mutexes need runtime 14.40, unless the linker that made the file is older than that.
-//! Whether it locks a mutex when it starts is derived from its code: calls lead to `_Mtx_lock` from
-//! its entry point, from an initializer of a global object, or from the function `PyInit_…` that
-//! Python calls after loading the module.
-//!
-//! ## What to do
-//! Install the current Microsoft Visual C++ v14 Redistributable, which replaces the older one in
-//! System32. An old copy next to `python.exe` takes precedence over that: update it with `python -m
-//! pip install --upgrade msvc-runtime`, or rename it.
+#![doc = include_str!("../../../../docs/codes/outdated-vc-runtime.md")]
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};

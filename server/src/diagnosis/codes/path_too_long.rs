@@ -1,24 +1,7 @@
-//! # path-too-long
-//!
-//! The path of a module has 260 characters or more, and Windows can't load it from there.
-//!
-//! ## What it means
-//! Windows was designed for paths of at most 259 characters. Unless `LongPathsEnabled` is set,
-//! Python doesn't find files with longer paths, and reports "No module named" for a module that
-//! exists. With `LongPathsEnabled`, Python finds them, because its manifest has requested long
-//! paths since 3.6. But Windows still refuses a DLL or extension module that contains a manifest
-//! (most do): "The filename or extension is too long" (error 206).
-//!
-//! ## How we know
-//! The message shows the length of the path. The manifest in the file was read, and so was the
-//! setting in the registry, if this machine's registry is available.
-//!
-//! ## What to do
-//! Recreate the environment in a folder near the root of the drive, such as `C:\venvs\tf`. The
-//! setting `LongPathsEnabled` helps only if no native module contains a manifest.
+#![doc = include_str!("../../../../docs/codes/path-too-long.md")]
 
 use crate::action::Action;
-use crate::diagnosis::case::windows_error;
+use crate::diagnosis::wording::windows_error;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};

@@ -1,42 +1,13 @@
-//! # shadowed-module
-//!
-//! A file or folder of your program is imported instead of an installed package of the same name.
-//!
-//! ## What it means
-//! Python searches for a module in the folder of the program that it runs before it searches the
-//! installed packages. A `tensorflow.py` next to your program, or a folder `tensorflow` with an
-//! `__init__.py`, therefore hides the real TensorFlow. The import itself often works. What follows
-//! fails, with *partially initialized module 'tensorflow' has no attribute …*, *cannot import name
-//! …*, or *'tensorflow' is not a package*.
-//!
-//! ## How we know
-//! The search for the module was followed as Python performs it, beginning with the folder of the
-//! program. It ended at your file, and the package is further down `sys.path`. A folder without
-//! `__init__.py` hides nothing, and neither does the source of the package itself in the folder of
-//! its project.
-//!
-//! ## What to do
-//! Rename the file or folder, and use the new name wherever your program imports it.
+#![doc = include_str!("../../../../docs/codes/shadowed-module.md")]
 
 use crate::action::Action;
 use crate::cpython::{Finder, Found};
-use crate::diagnosis::case::name_of;
-use crate::diagnosis::{Case, Culprit, Finding, Fix, FixEffect, Problem, Severity};
+use crate::diagnosis::wording::name_of;
+use crate::diagnosis::{Case, Culprit, Finding, Fix, FixEffect, HiddenPackage, Problem, Severity};
 use crate::environment::normalized;
 use crate::host::{Change, Files, WinPath};
 use crate::plan::{Event, Plan};
 use crate::source::{StmtKind, is_standard, top_level};
-
-/// An installed package, and the module that is imported in its place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HiddenPackage {
-    /// The file or directory in the program's directory.
-    pub by: WinPath,
-    /// The file that was executed.
-    file: WinPath,
-    /// Full path of the installed package.
-    package: WinPath,
-}
 
 /// Returns the installed package that a module in the program's directory hides, if an import found
 /// that module.

@@ -1,27 +1,6 @@
-//! # unsupported-cpu
-//!
-//! A module requires a newer processor than this machine's.
-//!
-//! ## What it means
-//! Compilers can be configured to use instructions that older processors lack. TensorFlow's builds
-//! for Windows have used AVX since version 1.6 (2.3 uses it throughout; 2.21, which was built with
-//! another compiler, doesn't). On a processor without AVX, or in a virtual machine that hides it,
-//! they end when they start. The cause is either an illegal instruction, which Python reports as "A
-//! dynamic link library (DLL) initialization routine failed" (error 1114) or not at all, or
-//! TensorFlow's own check: "The TensorFlow library was compiled to use AVX instructions, but these
-//! aren't available on your machine."
-//!
-//! ## How we know
-//! The code that runs when the module starts was read: its entry point, the initializers of its
-//! global objects, and the functions that they call, each up to its first condition. This code runs
-//! on every machine. The features of the processor are known for a running machine (`--host live`)
-//! and for a snapshot of one. For other hosts they are unknown, and nothing is reported.
-//!
-//! ## What to do
-//! Use another machine, or a build of the package for older processors. A virtual machine may have
-//! to expose the processor's features.
+#![doc = include_str!("../../../../docs/codes/unsupported-cpu.md")]
 
-use crate::diagnosis::case::{list, windows_error};
+use crate::diagnosis::wording::{list, windows_error};
 use crate::diagnosis::{Case, Finding, Problem};
 use crate::loader::{Cause, Fault};
 

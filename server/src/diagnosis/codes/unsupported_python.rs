@@ -1,29 +1,4 @@
-//! # unsupported-python
-//!
-//! The package's native modules were built for another version or build of Python.
-//!
-//! ## What it means
-//! A compiled module works with one version of Python only. Its name contains that version
-//! (`_multiarray_umath.cp38-win_amd64.pyd` is for Python 3.8), and it imports that version's
-//! `python38.dll`. Another version ignores the file, or can't load it.
-//!
-//! Since 3.13, there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and
-//! free-threaded (`cp314t`, `python314t.dll`). The modules of one don't work with the other. A
-//! module for the stable ABI of GIL-enabled Pythons imports `python3.dll` and crashes in a
-//! free-threaded one; one that imports `python3t.dll` works with both since 3.15.
-//!
-//! This happens when packages are copied from one environment to another, when `PYTHONPATH`
-//! contains another Python's packages, or when an environment's Python was replaced.
-//!
-//! ## How we know
-//! The module that Python searches for is missing, but the same module for another version exists;
-//! or an image imports the DLL of another version or build. The version and build of the selected
-//! Python are read from its own `pythonXY.dll` or `pythonXYt.dll`.
-//!
-//! ## What to do
-//! Choose the interpreter that the packages were installed for, or reinstall the package with the
-//! selected one. If there is no wheel for your Python, create an environment with a version that
-//! the package supports.
+#![doc = include_str!("../../../../docs/codes/unsupported-python.md")]
 
 use super::wrong_architecture;
 use crate::action::Action;
@@ -32,7 +7,6 @@ use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::DOES_NOT_RUN;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Fix, Problem, Severity};
 use crate::environment::{DllName, with_build};
-use crate::host::WinPath;
 use crate::plan::ImportFailure;
 use crate::source::{self, NewerSyntax};
 
@@ -56,7 +30,9 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
             let file = missing.for_other_python.as_ref();
             (
                 file.map_or_else(String::new, |file| case.short(file)),
-                file.and_then(|file| BuiltFor::of(module_of(file), file.file_name())?.python()),
+                file.and_then(|file| {
+                    BuiltFor::of(wrong_architecture::module_of(file), file.file_name())?.python()
+                }),
             )
         }
         Some(Culprit::Image(fault)) => {
@@ -150,11 +126,6 @@ fn python_of_dll(dll: &str) -> Option<String> {
             DllName::parse(dll).map(|name| format!("Python {}", with_build(name.version, name.free_threaded)))
         }
     }
-}
-
-/// Returns the module of a file: `x.cp38-win_amd64.pyd` → `x`.
-pub(super) fn module_of(file: &WinPath) -> &str {
-    file.file_name().split('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,23 +1,6 @@
-//! # unsupported-windows
-//!
-//! A module requires a newer Windows than this one.
-//!
-//! ## What it means
-//! It imports a function or an API set that this version of Windows doesn't have (error 127 or
-//! 126), or its header requires a newer version. Adding a DLL can't fix that: the function is a
-//! part of Windows itself.
-//!
-//! ## How we know
-//! The load was simulated. The missing function belongs to a DLL of the Windows directory, the name
-//! is that of an API set that this machine doesn't have, or the file's header requires a newer
-//! version than this one.
-//!
-//! ## What to do
-//! Install an older version of the package that still supports this Windows, or update Windows. N
-//! editions and Windows Server lack Media Foundation (`mf.dll`, `mfplat.dll`) until it is added:
-//! the Media Feature Pack, or the feature Server-Media-Foundation.
+#![doc = include_str!("../../../../docs/codes/unsupported-windows.md")]
 
-use crate::diagnosis::case::{first_symbols, list, windows_error};
+use crate::diagnosis::wording::{first_symbols, list, windows_error};
 use crate::diagnosis::{Case, Finding, Problem, origins};
 use crate::host::is_of_windows;
 use crate::loader::{Cause, Fault};

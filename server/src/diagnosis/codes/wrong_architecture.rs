@@ -1,31 +1,9 @@
-//! # wrong-architecture
-//!
-//! A DLL or extension module is for another processor architecture or operating system.
-//!
-//! ## What it means
-//! A process can load only images of its own architecture. Windows refuses others with error 193,
-//! "%1 is not a valid Win32 application". On ARM64, an ARM64 Python loads ARM64 images, and an x64
-//! Python is emulated and loads x64 images; both load images for both architectures (ARM64X), such
-//! as Windows' own DLLs. When Windows searches directories, it skips files of the wrong
-//! architecture, so it would find a good copy in a later directory.
-//!
-//! Python ignores modules for Linux or macOS, or for another processor according to their names. It
-//! reports that there is no such module.
-//!
-//! ## How we know
-//! The architecture of Python is read from its `pythonXY.dll`. The architecture of the file is read
-//! from its header, or from its name (`_native.cpython-313-x86_64-linux-gnu.so`,
-//! `_native.cp313-win32.pyd`) and the tags of its wheel (`WHEEL` in its `.dist-info`).
-//!
-//! ## What to do
-//! If Python itself is the exception (a 32-bit Python on a 64-bit Windows), choose a 64-bit Python:
-//! TensorFlow exists only for that. If a single file is wrong, reinstall its package.
+#![doc = include_str!("../../../../docs/codes/wrong-architecture.md")]
 
-use super::unsupported_python::module_of;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, System};
-use crate::diagnosis::case::name_of;
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
+use crate::diagnosis::wording::name_of;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
 use crate::host::WinPath;
 use crate::image::Machine;
@@ -115,6 +93,11 @@ fn describe_other_windows(case: &Case<'_>, program: &WinPath, finding: &mut Find
 /// according to its name.
 pub(super) fn is_for_another_system(case: &Case<'_>, missing: &MissingModule) -> bool {
     built_for(missing).is_some_and(|built| built.system != System::Windows(case.environment.machine))
+}
+
+/// Returns the module of a file: `x.cp38-win_amd64.pyd` → `x`.
+pub(super) fn module_of(file: &WinPath) -> &str {
+    file.file_name().split('.').next().unwrap_or_default()
 }
 
 fn built_for(missing: &MissingModule) -> Option<BuiltFor> {

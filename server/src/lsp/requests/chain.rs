@@ -122,7 +122,7 @@ pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
         };
         if known.packages.iter().any(|package| package.path.is_some()) {
             let findings = known.findings.iter();
-            let shown = findings.filter_map(|finding| severities.severity(finding, Guard::None));
+            let shown = findings.filter_map(|finding| finding.severity_under(severities, Guard::None));
             packages.push((shown.min(), name.to_owned()));
         }
     }

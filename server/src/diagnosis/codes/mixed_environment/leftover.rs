@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MOST_NAMED, Providers, finding};
+use super::shared::{MOST_NAMED, Providers, finding};
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::some_of;
+use crate::diagnosis::wording::some_of;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::Note;
 use crate::host::WinPath;

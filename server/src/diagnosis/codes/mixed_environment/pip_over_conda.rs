@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use pep440_rs::Version;
 
-use super::{Providers, finding, with_version};
+use super::shared::{Providers, finding, with_version};
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::name_of;
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
+use crate::diagnosis::wording::name_of;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MOST_NAMED, Providers, finding, with_version};
+use super::shared::{MOST_NAMED, Providers, finding, with_version};
 use crate::diagnosis::Severity;
-use crate::diagnosis::case::{list, name_of, some_of};
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
+use crate::diagnosis::wording::{list, name_of, some_of};
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
 use crate::host::WinPath;
