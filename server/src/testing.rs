@@ -53,7 +53,7 @@ use crate::host::{
     AnyAnswer, AnyFact, FileError, Files, Folder, Host, HostSpec, MachineFacts, RegisteredRuntime, WinPath,
 };
 use crate::image::{FileVersion, Machine};
-use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
+use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, LoadedModule, Process};
 use crate::plan::{Event, Plan};
 use crate::source::{Document, ImportStatement, STACK};
 
@@ -566,7 +566,7 @@ impl Files for DeniedFiles {
     }
 }
 
-fn module_line(module: &Module) -> String {
+fn module_line(module: &LoadedModule) -> String {
     format!("{} ({})\n", module.path, module.rule)
 }
 

@@ -4,7 +4,7 @@
 use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::loader::{Failure, Fault, Module};
+use crate::loader::{Failure, Fault, LoadedModule};
 use crate::plan::{Place, Plan, Step};
 
 use super::case::Case;
@@ -13,7 +13,7 @@ use super::case::Case;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// The modules in the order in which they were found. Those of the interpreter come first.
-    pub modules: Vec<Module>,
+    pub modules: Vec<LoadedModule>,
     /// The number of modules that the interpreter itself needs.
     pub of_interpreter: usize,
     /// The steps of the Python code, in order.

@@ -13,7 +13,7 @@ use crate::image::Machine;
 use super::fix::FixEffect;
 
 /// The origin of a missing DLL.
-pub(super) struct Origin {
+pub(super) struct DllOrigin {
     /// The software that contains the DLL: "the Visual C++ 2013 Redistributable".
     pub belongs_to: String,
     /// What to do, in one or two sentences.
@@ -237,12 +237,12 @@ pub(super) fn is_of_python(dll: &str) -> bool {
 }
 
 /// Returns the origin of a DLL of this name, if it is known.
-pub(super) fn of(dll: &str) -> Option<Origin> {
+pub(super) fn of(dll: &str) -> Option<DllOrigin> {
     let name = dll.to_ascii_lowercase();
     let name = name.strip_suffix(".dll").unwrap_or(&name);
     let (_, belongs_to, advice) =
         ORIGINS.iter().find(|(names, ..)| names.iter().any(|known| known.fits(name)))?;
-    Some(Origin { belongs_to: (*belongs_to).to_owned(), advice: (*advice).to_owned() })
+    Some(DllOrigin { belongs_to: (*belongs_to).to_owned(), advice: (*advice).to_owned() })
 }
 
 /// Returns a sentence that states which versions or editions of Windows contain a component, if

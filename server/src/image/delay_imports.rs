@@ -6,7 +6,7 @@
 use pelite::image::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT;
 
 use super::{
-    Image, ImageError, Import, Problem,
+    Image, ImageError, Import, TableDefect,
     error::bad_table,
     imports::{MAX_DLL_NAME, MAX_IMPORTS, entry},
 };
@@ -42,7 +42,7 @@ impl Image<'_> {
                 u64::from(address)
                     .checked_sub(base)
                     .and_then(|rva| u32::try_from(rva).ok())
-                    .ok_or_else(|| bad_table(WHAT, at, Problem::Malformed))
+                    .ok_or_else(|| bad_table(WHAT, at, TableDefect::Malformed))
             };
             imports.push(Import {
                 dll: self.memory.string(rva(dll)?, MAX_DLL_NAME, "the name of a delay-loaded DLL")?,

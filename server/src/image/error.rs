@@ -71,13 +71,13 @@ pub enum ImageError {
         /// The RVA of the data.
         at: u32,
         /// The problem with the data.
-        problem: Problem,
+        problem: TableDefect,
     },
 }
 
 /// The problem with data in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum Problem {
+pub enum TableDefect {
     /// The data is partly or wholly outside the image's memory.
     OutsideImage,
     /// A string has no terminating NUL within the maximum length.
@@ -86,12 +86,12 @@ pub enum Problem {
     Malformed,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for TableDefect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Problem::OutsideImage => "is outside the image",
-            Problem::Unterminated => "is not terminated",
-            Problem::Malformed => "is malformed",
+            TableDefect::OutsideImage => "is outside the image",
+            TableDefect::Unterminated => "is not terminated",
+            TableDefect::Malformed => "is malformed",
         })
     }
 }
@@ -198,6 +198,6 @@ fn is_text(head: &[u8]) -> bool {
 }
 
 /// Returns an [`ImageError::BadTable`].
-pub(super) fn bad_table(what: &'static str, at: u32, problem: Problem) -> ImageError {
+pub(super) fn bad_table(what: &'static str, at: u32, problem: TableDefect) -> ImageError {
     ImageError::BadTable { what: what.into(), at, problem }
 }

@@ -6,7 +6,7 @@ use pelite::image::IMAGE_DIRECTORY_ENTRY_EXPORT;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Image, ImageError, Problem, Symbol,
+    Image, ImageError, Symbol, TableDefect,
     error::bad_table,
     headers::Directory,
     imports::{MAX_DLL_NAME, MAX_SYMBOL_NAME, MAX_SYMBOLS, SymbolRef, entry},
@@ -235,7 +235,7 @@ impl ExportTable<'_> {
     /// the last dot is the separator, as in Wine, which uses `strrchr`.
     fn forwarder(&self, rva: u32) -> Result<Export, ImageError> {
         let forwarder = self.memory.string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
-        let malformed = || bad_table(FORWARDER, rva, Problem::Malformed);
+        let malformed = || bad_table(FORWARDER, rva, TableDefect::Malformed);
         let (dll, symbol) = forwarder.rsplit_once('.').ok_or_else(malformed)?;
         let symbol = match symbol.strip_prefix('#') {
             Some(ordinal) => Symbol::Ordinal(ordinal.parse().map_err(|_| malformed())?),

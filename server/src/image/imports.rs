@@ -6,7 +6,7 @@ use pelite::image::IMAGE_DIRECTORY_ENTRY_IMPORT;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Image, ImageError, Problem, error::bad_table};
+use super::{Image, ImageError, TableDefect, error::bad_table};
 
 /// A DLL that an image imports, as returned by [`Image::imports`] and [`Image::delay_imports`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,7 +149,7 @@ impl Image<'_> {
                 continue;
             }
             // The thunk is the RVA of a 16-bit hint and the name.
-            let malformed = || bad_table("an imported symbol", at, Problem::Malformed);
+            let malformed = || bad_table("an imported symbol", at, TableDefect::Malformed);
             let hint = thunk.checked_sub(import.thunk_base).and_then(|hint| u32::try_from(hint).ok());
             let hint = hint.ok_or_else(malformed)?;
             let name = hint.checked_add(2).ok_or_else(malformed)?;
@@ -221,7 +221,7 @@ pub(super) fn entry(table: u32, index: u32, size: u32, what: &'static str) -> Re
     index
         .checked_mul(size)
         .and_then(|offset| table.checked_add(offset))
-        .ok_or_else(|| bad_table(what, table, Problem::OutsideImage))
+        .ok_or_else(|| bad_table(what, table, TableDefect::OutsideImage))
 }
 
 /// Adds a name's length to the total length so far, and checks the limit.

@@ -5,7 +5,7 @@
 
 use pelite::image::IMAGE_SECTION_HEADER;
 
-use super::{ImageError, Problem, error::bad_table, headers::Headers};
+use super::{ImageError, TableDefect, error::bad_table, headers::Headers};
 
 /// The memory of the loaded image, as a read at an RVA would find it.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl<'a> Memory<'a> {
     /// Returns the `len` bytes at an RVA. The file must store all of them.
     pub fn slice(&self, rva: u32, len: u32, what: &'static str) -> Result<&'a [u8], ImageError> {
         let tail = self.tail(rva, len as usize, what)?;
-        tail.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
+        tail.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, TableDefect::OutsideImage))
     }
 
     /// Returns the bytes that the file stores from an RVA on, at most `limit` of them.
@@ -160,7 +160,7 @@ impl<'a> Memory<'a> {
         match memchr::memchr(0, window) {
             Some(nul) => Ok(window.get(..nul).unwrap_or(window)),
             None if window.len() == limit || window.len() < tail.size => Ok(window),
-            None => Err(bad_table(what, rva, Problem::OutsideImage)),
+            None => Err(bad_table(what, rva, TableDefect::OutsideImage)),
         }
     }
 
@@ -168,7 +168,7 @@ impl<'a> Memory<'a> {
     pub fn terminated(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
         match self.until_nul(rva, limit, what)? {
             bytes if bytes.len() < limit => Ok(bytes),
-            _ => Err(bad_table(what, rva, Problem::Unterminated)),
+            _ => Err(bad_table(what, rva, TableDefect::Unterminated)),
         }
     }
 
@@ -189,7 +189,7 @@ impl<'a> Memory<'a> {
                 let stored = region.stored.get(offset as usize..).unwrap_or_default();
                 (size >= len.max(1)).then_some(RegionTail { stored, size })
             })
-            .ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
+            .ok_or_else(|| bad_table(what, rva, TableDefect::OutsideImage))
     }
 }
 

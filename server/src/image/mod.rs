@@ -84,7 +84,7 @@ mod testing;
 mod tests;
 
 pub use binding::{Binding, CONSTEXPR_MUTEX, Forwarded};
-pub use error::{ImageError, LooksLike, Problem};
+pub use error::{ImageError, LooksLike, TableDefect};
 pub use exports::Export;
 pub use imports::{Import, Symbol};
 pub use instruction_sets::instruction_sets;

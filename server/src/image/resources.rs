@@ -8,7 +8,7 @@ use std::fmt;
 use pelite::image::{IMAGE_DIRECTORY_ENTRY_RESOURCE, RT_MANIFEST, RT_VERSION, VS_FIXEDFILEINFO_SIGNATURE};
 use serde::{Deserialize, Serialize};
 
-use super::{Image, ImageError, Problem, error::bad_table, imports::entry};
+use super::{Image, ImageError, TableDefect, error::bad_table, imports::entry};
 
 /// A file's version, as in its Properties in Explorer: "14.38.33130.0".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Image<'_> {
         // four bytes, and VS_FIXEDFILEINFO, whose second word is its own version. The key should be
         // "VS_VERSION_INFO", but isn't checked, as in Wine's `VersionInfo32_Value`
         // (`dlls/kernelbase/version.c`). In pywin32's files for Python 2.7, it is ASCII.
-        let malformed = || bad_table(WHAT, data.rva, Problem::Malformed);
+        let malformed = || bad_table(WHAT, data.rva, TableDefect::Malformed);
         let header = self.memory.stored(data.rva, data.size.min(MAX_VERSION_HEADER) as usize, WHAT)?;
         let nul =
             header.as_chunks().0.iter().skip(3).position(|unit| *unit == [0, 0]).ok_or_else(malformed)?;
@@ -79,7 +79,7 @@ impl Image<'_> {
         let at = data.rva.checked_add(offset).filter(|_| data.size >= offset + 16).ok_or_else(malformed)?;
         let [signature, _, high, low] = self.memory.words(at, WHAT)?;
         if signature != VS_FIXEDFILEINFO_SIGNATURE {
-            return Err(bad_table(WHAT, at, Problem::Malformed));
+            return Err(bad_table(WHAT, at, TableDefect::Malformed));
         }
         let halves = |word: u32| ((word >> 16) as u16, word as u16);
         let ((major, minor), (build, revision)) = (halves(high), halves(low));
@@ -195,7 +195,7 @@ impl Node {
     fn rva(self, expected: u32) -> Result<u32, ImageError> {
         match self.tree.checked_add(self.link & !DIRECTORY) {
             Some(rva) if self.link & DIRECTORY == expected => Ok(rva),
-            _ => Err(bad_table(WHAT, self.tree, Problem::Malformed)),
+            _ => Err(bad_table(WHAT, self.tree, TableDefect::Malformed)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::win32::{
     ERROR_SXS_CANT_GEN_ACTCTX,
 };
 
-use super::module::Module;
+use super::module::LoadedModule;
 use super::search::Rule;
 
 /// A load that failed.
@@ -23,7 +23,7 @@ pub struct Failure {
     pub others: Vec<Fault>,
     /// The modules that were found on the way and unloaded again. Their indices continue those of
     /// the process.
-    pub found: Vec<Module>,
+    pub found: Vec<LoadedModule>,
 }
 
 impl Failure {

@@ -36,7 +36,7 @@ mod side_by_side;
 
 pub use compatibility::answers_search;
 pub use failure::{BrokenForwarder, Cause, Crash, Failure, Fault, Link, PassedOver, Provider, Searched};
-pub use module::{Dependency, DependencyKind, DependencyTarget, Module, ModuleId};
+pub use module::{Dependency, DependencyKind, DependencyTarget, LoadedModule, ModuleId};
 pub use process::Process;
 pub use search::{AddedDirectory, LoadFlags, Rule};
 

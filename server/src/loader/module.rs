@@ -11,7 +11,7 @@ pub type ModuleId = usize;
 
 /// A loaded module.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Module {
+pub struct LoadedModule {
     /// The base name under which it was first requested.
     pub name: String,
     /// The path of its file.

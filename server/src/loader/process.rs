@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::failure::{Link, Provider};
-use super::module::{FoundFile, Module, ModuleId};
+use super::module::{FoundFile, LoadedModule, ModuleId};
 use super::search::{AddedDirectory, LoadFlags, SearchContext};
 use super::side_by_side::Redirections;
 use crate::host::{Host, WinPath, fold_name, path_directories};
@@ -35,7 +35,7 @@ pub struct Process {
     pub(super) redirections: Option<Rc<Redirections>>,
     /// The directory to which `program.exe.local` redirects.
     pub(super) local_directory: Option<WinPath>,
-    pub(super) modules: Vec<Module>,
+    pub(super) modules: Vec<LoadedModule>,
     pub(super) by_name: FxHashMap<String, ModuleId>,
     pub(super) by_path: FxHashMap<WinPath, ModuleId>,
 }
@@ -80,12 +80,12 @@ impl Process {
     }
 
     /// Returns the loaded modules, in the order in which they were found.
-    pub fn modules(&self) -> &[Module] {
+    pub fn modules(&self) -> &[LoadedModule] {
         &self.modules
     }
 
     /// Returns the module with this base name, ignoring case.
-    pub fn module_named(&self, name: &str) -> Option<&Module> {
+    pub fn module_named(&self, name: &str) -> Option<&LoadedModule> {
         self.by_name.get(&fold_name(name)).map(|id| &self.modules[*id])
     }
 
@@ -192,12 +192,20 @@ impl Process {
         let name = WinPath::new(name).file_name().to_owned();
         let loaded_at = if required_by.is_none() { self.caller.clone() } else { None };
         let dependencies = Vec::new();
-        self.modules.push(Module { name, path, rule, required_by, loaded_at, passed_over, dependencies });
+        self.modules.push(LoadedModule {
+            name,
+            path,
+            rule,
+            required_by,
+            loaded_at,
+            passed_over,
+            dependencies,
+        });
         id
     }
 
     /// Removes the modules from index `first` on, and returns them.
-    pub(super) fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
+    pub(super) fn unload_from(&mut self, first: ModuleId) -> Vec<LoadedModule> {
         self.by_name.retain(|_, id| *id < first);
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)

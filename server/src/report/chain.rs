@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::diagnosis::{Chain, ChainError};
-use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, Module, ModuleId};
+use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, LoadedModule, ModuleId};
 use crate::plan::{Event, Step};
 use crate::visible::{visible, visible_json, visible_lines};
 
@@ -136,7 +136,7 @@ fn step(step: &Step) -> JsonStep<'_> {
     JsonStep { event, name, path, loaded, uncertain: step.uncertain, file, line: step.at.line }
 }
 
-fn dependency<'a>(modules: &[&'a Module], dependency: &'a Dependency) -> JsonDependency<'a> {
+fn dependency<'a>(modules: &[&'a LoadedModule], dependency: &'a Dependency) -> JsonDependency<'a> {
     let of = |id: ModuleId| modules.get(id).map(|module| module.path.as_str());
     let (path, reason) = match &dependency.target {
         DependencyTarget::Loaded(id) => {
@@ -160,8 +160,8 @@ pub(super) fn kind(kind: DependencyKind) -> &'static str {
 
 /// Returns the modules of the process, followed by those that a failed load found and that Windows
 /// unloads again.
-pub(super) fn all_modules(chain: &Chain) -> Vec<&Module> {
-    let mut modules: Vec<&Module> = chain.modules.iter().collect();
+pub(super) fn all_modules(chain: &Chain) -> Vec<&LoadedModule> {
+    let mut modules: Vec<&LoadedModule> = chain.modules.iter().collect();
     if let Some(ChainError::Load { failure, .. }) = &chain.error {
         modules.extend(&failure.found);
     }
@@ -222,7 +222,7 @@ pub fn chain_text(chain: &Chain) -> String {
 }
 
 /// Draws a module, and below it everything that it needs.
-fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth: usize) {
+fn branch(out: &mut String, modules: &[&LoadedModule], chain: &Chain, id: usize, depth: usize) {
     let Some(module) = modules.get(id) else {
         return;
     };

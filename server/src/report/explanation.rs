@@ -11,7 +11,7 @@ use super::{Report, check_markdown, check_text, json};
 use crate::diagnosis::{Finding, Severity};
 use crate::traceback::{Traceback, TracebackFailure, WinError};
 use crate::visible::{visible, visible_lines};
-use crate::win32::{Prediction, Win32Error};
+use crate::win32::{Predictability, Win32Error};
 
 /// The explanation of a traceback, without the check.
 pub struct Explanation<'a> {
@@ -124,8 +124,8 @@ impl Explanation<'_> {
     /// Returns a sentence that says that the check found another problem than the reported one, if
     /// the files can't show the reported one.
     fn other_problem(&self, report: &Report<'_>) -> Option<String> {
-        let Win32Error { code, prediction, .. } = self.error()?;
-        let is_in_files = *prediction == Prediction::Complete;
+        let Win32Error { code, predictability, .. } = self.error()?;
+        let is_in_files = *predictability == Predictability::Complete;
         if is_in_files || self.is_predicted(report) || errors(report).next().is_none() {
             return None;
         }
@@ -209,13 +209,13 @@ impl Explanation<'_> {
         if let Some(WinError { code, printed }) = win_error {
             let source = if *printed { "" } else { ", inferred from the message" };
             sentences.push(match self.error() {
-                Some(Win32Error { symbol, meaning, prediction, .. }) => match prediction {
-                    Prediction::Complete => format!("Windows error {code}{source}: {meaning}."),
-                    Prediction::Partial { .. } => format!(
+                Some(Win32Error { symbol, meaning, predictability, .. }) => match predictability {
+                    Predictability::Complete => format!("Windows error {code}{source}: {meaning}."),
+                    Predictability::Partial { .. } => format!(
                         "Windows error {code} ({symbol}){source}: {meaning}. A check of the files predicts \
                          some of its causes."
                     ),
-                    Prediction::Impossible { .. } => format!(
+                    Predictability::Impossible { .. } => format!(
                         "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't \
                          predict this error."
                     ),
@@ -245,16 +245,16 @@ impl Explanation<'_> {
         let mut found = errors(report).peekable();
         if found.peek().is_none() {
             let import = self.import.unwrap_or_default();
-            let why = match (self.traceback.win_error, self.error().map(|error| error.prediction)) {
-                (None, _) | (_, Some(Prediction::Complete)) => format!(
+            let why = match (self.traceback.win_error, self.error().map(|error| error.predictability)) {
+                (None, _) | (_, Some(Predictability::Complete)) => format!(
                     "Nothing was found that makes `import {import}` fail: the problem may have been fixed \
                      since."
                 ),
-                (_, Some(Prediction::Impossible { .. })) => format!(
+                (_, Some(Predictability::Impossible { .. })) => format!(
                     "Nothing in the files makes `import {import}` fail: the cause that Windows reports is \
                      outside of them."
                 ),
-                (_, Some(Prediction::Partial { .. }) | None) => format!(
+                (_, Some(Predictability::Partial { .. }) | None) => format!(
                     "Nothing was found that makes `import {import}` fail: its cause isn't visible in the \
                      files, or was fixed since."
                 ),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::chain::{all_modules, kind};
 use crate::diagnosis::{Chain, ChainError};
 use crate::host::{Host, WinPath};
-use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, Module};
+use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, LoadedModule};
 
 /// The state of a DLL in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,7 +76,7 @@ pub fn chain_tree(chain: &Chain, host: &Host) -> Vec<Node> {
 }
 
 struct Drawing<'a> {
-    modules: Vec<&'a Module>,
+    modules: Vec<&'a LoadedModule>,
     /// The number of modules that stay loaded; those after them are unloaded again.
     loaded: usize,
     host: &'a Host,

@@ -5,7 +5,7 @@ use crate::source::{Document, ImportStatement, top_level};
 
 /// A location in a traceback.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Frame {
+pub(super) struct TracebackFrame {
     pub file: String,
     pub line: Option<u32>,
     /// The code of the line, if it is shown.
@@ -16,7 +16,7 @@ pub(super) struct Frame {
 const MAX_LINE: usize = 4096;
 
 /// Parses the frame that a line begins. Python prints its code on the next line.
-pub(super) fn frame(line: &str, next: Option<&str>) -> Option<Frame> {
+pub(super) fn frame(line: &str, next: Option<&str>) -> Option<TracebackFrame> {
     if line.len() > MAX_LINE {
         return None;
     }
@@ -24,7 +24,7 @@ pub(super) fn frame(line: &str, next: Option<&str>) -> Option<Frame> {
 }
 
 /// Parses `  File "C:\a.py", line 3, in <module>`, possibly after a logger's prefix.
-fn python(line: &str, next: Option<&str>) -> Option<Frame> {
+fn python(line: &str, next: Option<&str>) -> Option<TracebackFrame> {
     let (before, rest) = line.split_once("File \"")?;
     let (file, rest) = rest.split_once('"')?;
     let number = rest.trim_start_matches([',', ' ']).strip_prefix("line ").map(leading_number)?;
@@ -36,7 +36,7 @@ fn python(line: &str, next: Option<&str>) -> Option<Frame> {
     let at_start =
         next.filter(|next| before.is_empty() && is_import(next.trim())).map(|next| next.trim().to_owned());
     let code = code.filter(|code| is_import(code)).or(at_start);
-    Some(Frame { file: file.to_owned(), line: number, code })
+    Some(TracebackFrame { file: file.to_owned(), line: number, code })
 }
 
 fn is_import(code: &str) -> bool {
@@ -48,24 +48,28 @@ const MARGIN: [char; 4] = ['│', ' ', '|', '\t'];
 
 /// Parses the formats of IPython, `File ~\a.py:3, in f()`, `~\a.py in <module>`, and
 /// `Cell In[1], line 3`, and that of Rich, `C:\a.py:3 in f`.
-fn ipython(line: &str) -> Option<Frame> {
+fn ipython(line: &str) -> Option<TracebackFrame> {
     if line.starts_with("Cell In") || line.starts_with("Input In") || line.starts_with("In [") {
         let number = line.split_once("line ").and_then(|(_, rest)| leading_number(rest));
-        return line.contains(']').then(|| Frame { file: CELL.to_owned(), line: number, code: None });
+        return line.contains(']').then(|| TracebackFrame {
+            file: CELL.to_owned(),
+            line: number,
+            code: None,
+        });
     }
     let (place, named) = match line.strip_prefix("File ") {
         Some(rest) => (rest.split_once(", in ").map_or(rest, |(place, _)| place), true),
         None => (line.split_once(" in ")?.0, false),
     };
     if place.starts_with("<ipython-input-") {
-        return Some(Frame { file: CELL.to_owned(), line: None, code: None });
+        return Some(TracebackFrame { file: CELL.to_owned(), line: None, code: None });
     }
     let (file, number) = match place.rsplit_once(':') {
         Some((file, number)) if number.chars().all(|c| c.is_ascii_digit()) => (file, leading_number(number)),
         _ => (place, None),
     };
     let is_python = [".py", ".pyx", ".pyw"].iter().any(|suffix| file.ends_with(suffix));
-    (is_python && (named || file.contains(['/', '\\']))).then(|| Frame {
+    (is_python && (named || file.contains(['/', '\\']))).then(|| TracebackFrame {
         file: file.to_owned(),
         line: number,
         code: None,
@@ -92,8 +96,9 @@ pub(super) fn marked_code(line: &str) -> Option<String> {
 }
 
 /// Returns the import that led out of the user's own code, or at least the package that it led to.
-pub(super) fn import_in(block: &[Frame], missing: Option<&str>) -> Option<FailedImport> {
-    let real: Vec<&Frame> = block.iter().filter(|frame| !frame.file.starts_with("<frozen")).collect();
+pub(super) fn import_in(block: &[TracebackFrame], missing: Option<&str>) -> Option<FailedImport> {
+    let real: Vec<&TracebackFrame> =
+        block.iter().filter(|frame| !frame.file.starts_with("<frozen")).collect();
     let entered = real.iter().position(|frame| package_of(&frame.file).is_some());
     let package = entered.and_then(|at| package_of(&real.get(at)?.file));
     // The last line of the user's own code.

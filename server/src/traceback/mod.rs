@@ -14,7 +14,7 @@ use crate::source::Name;
 
 pub use words::decoded;
 
-use frames::Frame;
+use frames::TracebackFrame;
 use words::{RaisedException, raised};
 
 /// The parsed traceback.
@@ -148,7 +148,7 @@ pub fn read(text: &str) -> Result<Traceback, TracebackError> {
 #[derive(Default)]
 struct Group {
     /// The frames of each traceback.
-    blocks: Vec<Vec<Frame>>,
+    blocks: Vec<Vec<TracebackFrame>>,
     raised: Vec<RaisedException>,
 }
 
@@ -187,7 +187,7 @@ fn groups(lines: &[&str]) -> Vec<Group> {
 }
 
 impl Group {
-    fn frames(&self) -> impl Iterator<Item = &Frame> {
+    fn frames(&self) -> impl Iterator<Item = &TracebackFrame> {
         self.blocks.iter().flatten()
     }
 

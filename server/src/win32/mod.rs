@@ -43,12 +43,12 @@ pub struct Win32Error {
     /// What the error means when a DLL is loaded, as a part of a sentence.
     pub meaning: &'static str,
     /// The extent to which a check of the files predicts it.
-    pub prediction: Prediction,
+    pub predictability: Predictability,
 }
 
 /// The extent to which a check of the files predicts an error, and what to do where it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prediction {
+pub enum Predictability {
     /// Its causes are in the files, and the simulated loader reports it as Windows does.
     Complete,
     /// Some of its causes are in the files.
@@ -89,9 +89,9 @@ impl Win32Error {
 
     /// Returns what the user can do where a check of the files doesn't find the cause.
     pub fn remedy(&self) -> Option<&'static str> {
-        match self.prediction {
-            Prediction::Complete => None,
-            Prediction::Partial { remedy } | Prediction::Impossible { remedy } => Some(remedy),
+        match self.predictability {
+            Predictability::Complete => None,
+            Predictability::Partial { remedy } | Predictability::Impossible { remedy } => Some(remedy),
         }
     }
 }

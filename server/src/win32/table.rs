@@ -10,7 +10,7 @@
 use super::{
     ERROR_ACCESS_DENIED, ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_FILENAME_EXCED_RANGE,
     ERROR_INVALID_ORDINAL, ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND,
-    ERROR_SXS_CANT_GEN_ACTCTX, Prediction, Win32Error,
+    ERROR_SXS_CANT_GEN_ACTCTX, Predictability, Win32Error,
 };
 
 /// The errors that a load can end with, by ascending code.
@@ -34,7 +34,7 @@ pub static ERRORS: [Win32Error; 14] = [
             "Erişim engellendi",
         ],
         meaning: "access to a file was denied",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_INVALID_PARAMETER,
@@ -42,7 +42,7 @@ pub static ERRORS: [Win32Error; 14] = [
         message: "The parameter is incorrect.",
         translations: &[],
         meaning: "Windows does not accept the flags with which the program loads the DLL",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_MOD_NOT_FOUND,
@@ -65,7 +65,7 @@ pub static ERRORS: [Win32Error; 14] = [
             "Belirtilen modül bulunamadı",
         ],
         meaning: "a file was not found, usually a DLL that another DLL needs",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_PROC_NOT_FOUND,
@@ -88,7 +88,7 @@ pub static ERRORS: [Win32Error; 14] = [
         ],
         meaning: "a DLL lacks a function that another DLL imports: it is the wrong version, or another DLL \
                   with the same name",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_INVALID_ORDINAL,
@@ -97,7 +97,7 @@ pub static ERRORS: [Win32Error; 14] = [
         translations: &[],
         meaning: "a DLL lacks a function that another DLL imports by number: it is another DLL with the same \
                   name",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_BAD_EXE_FORMAT,
@@ -119,7 +119,7 @@ pub static ERRORS: [Win32Error; 14] = [
             "%1 geçerli bir Win32 uygulaması değil",
         ],
         meaning: "a file is damaged, or built for another architecture (32-bit, ARM64)",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: ERROR_FILENAME_EXCED_RANGE,
@@ -127,7 +127,7 @@ pub static ERRORS: [Win32Error; 14] = [
         message: "The filename or extension is too long.",
         translations: &[],
         meaning: "a path is too long",
-        prediction: Prediction::Complete,
+        predictability: Predictability::Complete,
     },
     Win32Error {
         code: 225,
@@ -136,7 +136,7 @@ pub static ERRORS: [Win32Error; 14] = [
                   unwanted software.",
         translations: &[],
         meaning: "the virus scanner considers the file malware and blocks access to it",
-        prediction: Prediction::Impossible {
+        predictability: Predictability::Impossible {
             remedy: "Open Windows Security > Virus & threat protection > Protection history. If the file came \
                      from the package's own wheel, restore it there, report the false positive to Microsoft, \
                      and reinstall the package.",
@@ -149,7 +149,7 @@ pub static ERRORS: [Win32Error; 14] = [
         translations: &["内存位置访问无效"],
         meaning: "a DLL was found, but accessed invalid memory while it was initialized: it or a DLL that it \
                   needs is the wrong version, or another program has injected a DLL into this process",
-        prediction: Prediction::Impossible {
+        predictability: Predictability::Impossible {
             remedy: "Reinstall the package. If the error persists, try without overlays, injected tools, and \
                      security programs that hook into other processes.",
         },
@@ -171,7 +171,7 @@ pub static ERRORS: [Win32Error; 14] = [
             "DLL(동적 연결 라이브러리) 초기화 루틴을 실행할 수 없습니다",
         ],
         meaning: "a DLL was found, but failed to initialize",
-        prediction: Prediction::Partial {
+        predictability: Predictability::Partial {
             remedy: "Install the current Microsoft Visual C++ Redistributable: most DLLs that fail this way \
                      find a runtime that is older than their compiler. If the import works in a new process \
                      that imports nothing else before, make it first there as well: another package has \
@@ -185,7 +185,7 @@ pub static ERRORS: [Win32Error; 14] = [
                   administrator.",
         translations: &[],
         meaning: "a group policy, usually AppLocker, does not allow this file to be loaded",
-        prediction: Prediction::Impossible {
+        predictability: Predictability::Impossible {
             remedy: "Install Python and its packages in a folder that the policy allows (AppLocker's default \
                      rules allow Program Files, but not user folders), or ask the administrator for a rule.",
         },
@@ -200,7 +200,7 @@ pub static ERRORS: [Win32Error; 14] = [
         ],
         meaning: "Windows cannot commit more memory because the paging file is too small. No DLL is at \
                   fault. CUDA builds of PyTorch request gigabytes in every process that imports them",
-        prediction: Prediction::Impossible {
+        predictability: Predictability::Impossible {
             remedy: "Run fewer worker processes (num_workers=0 to try), close other programs, or enlarge the \
                      paging file: System > About > Advanced system settings > Performance > Advanced > Virtual \
                      memory.",
@@ -216,7 +216,7 @@ pub static ERRORS: [Win32Error; 14] = [
         ],
         meaning: "an Application Control policy blocked the file, although the file exists and is intact. On \
                   your own PC, the policy is Smart App Control; in a company, App Control for Business",
-        prediction: Prediction::Impossible {
+        predictability: Predictability::Impossible {
             remedy: "Open Windows Security > App & browser control > Smart App Control. It has no exceptions \
                      for single files, and blocks modules that are not signed. In a company, send the path of \
                      the file to the administrator. The event log has the path: Applications and Services \
@@ -232,7 +232,7 @@ pub static ERRORS: [Win32Error; 14] = [
         translations: &[],
         meaning: "the side-by-side assembly that a DLL's manifest requests is not installed. For old \
                   packages, that is the Visual C++ 2008 runtime (MSVCR90)",
-        prediction: Prediction::Partial {
+        predictability: Predictability::Partial {
             remedy: "Install the Visual C++ 2008 Redistributable, or a version of the package that is built \
                      for this Python. `sxstrace` names the assembly.",
         },
