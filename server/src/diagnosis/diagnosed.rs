@@ -16,7 +16,8 @@ use crate::source::{Guard, ImportStatement};
 pub struct Diagnosis {
     /// In the order of the imports; errors come first among the findings of one import.
     pub findings: Vec<Finding>,
-    /// The diagnosed packages. Empty for imports that aren't reported, see [`ReportScope`].
+    /// The diagnosed packages. Empty for imports that aren't reported, see
+    /// [`ReportScope`](super::ReportScope).
     pub packages: Vec<DiagnosedPackage>,
     /// The summary of the findings.
     pub health: Health,
