@@ -23,7 +23,8 @@ pub struct ImportFailure {
     pub conflicting_distributions: Vec<String>,
     /// The syntax that this Python is too old to compile.
     pub newer_syntax: Option<NewerSyntax>,
-    /// The loads that caused the failure, as indices into [`Plan::failures`], root cause first.
+    /// The loads that caused the failure, root cause first: indices into
+    /// [`Trace::failures`](super::trace::Trace::failures).
     pub loads: Vec<usize>,
     /// The module that was not found, if that caused the failure.
     pub missing: Option<MissingModule>,
