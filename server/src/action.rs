@@ -37,9 +37,9 @@ pub enum Action {
         statement: String,
         /// The module above whose import the statement is moved.
         above: String,
-        /// The length of the program before that import, in bytes:
-        /// [`ImportStatement::before`](crate::source::ImportStatement::before).
-        after: usize,
+        /// The identity of the place of that import:
+        /// [`ImportPoint::identity`](crate::source::ImportPoint::identity).
+        to: u128,
     },
     /// Select another interpreter.
     ChooseInterpreter,

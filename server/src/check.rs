@@ -6,7 +6,7 @@ mod explain;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::diagnosis::{DiagnosisCache, Import, PackageFilter, SeveritySettings, program_path};
+use crate::diagnosis::{DiagnosisCache, Import, ImportingDocument, PackageFilter, SeveritySettings};
 use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
@@ -71,13 +71,14 @@ pub fn check_programs(
         let first = report.documents.len();
         let mut documents = read(&parts);
         documents.iter_mut().for_each(|document| filter.apply(document));
-        let path = program_path(&documents, path.map(|path| host.path_of(&path)));
+        let path = path.map(|path| host.path_of(&path));
+        let program = ImportingDocument::of(&documents, path.as_ref());
         let imports = documents.iter().enumerate().flat_map(|(part, document)| {
             let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
             run.map(move |import| (part, import))
         });
         let asked = imports
-            .filter_map(|(part, import)| Some(((part, import), filter.import(import, path.as_ref())?)));
+            .filter_map(|(part, import)| Some(((part, import), filter.import(import, program.as_ref())?)));
         let (places, asked): (Vec<(usize, &ImportStatement)>, Vec<Import>) = asked.unzip();
         let mut distinct = asked.clone();
         distinct.sort();

@@ -45,8 +45,8 @@ use world::World;
 
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
 use crate::diagnosis::{
-    Diagnosis, DiagnosisCache, Edit, Finding, FixEffect, FixOutcome, Import, PackageFilter, ReportScope,
-    Severity, diagnose, program_path,
+    Diagnosis, DiagnosisCache, Edit, Finding, FixEffect, FixOutcome, Import, ImportingDocument,
+    PackageFilter, ReportScope, Severity, diagnose,
 };
 use crate::environment::Environment;
 use crate::host::{
@@ -55,7 +55,7 @@ use crate::host::{
 use crate::image::{FileVersion, Machine};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, LoadedModule, Process};
 use crate::plan::{Event, Plan};
-use crate::source::{Document, ImportStatement, STACK};
+use crate::source::{Document, ImportPoint, ImportStatement, STACK};
 
 /// Builds the world, executes its directives, and checks their output.
 pub fn check(text: &str, expected: Expect) {
@@ -100,7 +100,7 @@ pub fn diagnosed(world: &World) -> (Host, Environment, Diagnosis) {
         }
         let host = scenario.host();
         let environment = scenario.environment(&host);
-        let import = Import { document: scenario.script.clone(), ..Import::first(import) };
+        let import = Import { document: scenario.document(), ..Import::first(import) };
         let diagnosis = diagnose(&host, &environment, &[import]);
         (host, environment, diagnosis)
     })
@@ -329,6 +329,11 @@ impl Scenario<'_> {
         };
     }
 
+    /// Returns the document of the imports.
+    fn document(&self) -> Option<ImportingDocument> {
+        ImportingDocument::of_file(self.script.as_ref()?, self.before.contains("__file__"))
+    }
+
     fn import(&mut self, name: &str) {
         let host = self.host();
         let environment = self.environment(&host);
@@ -337,19 +342,21 @@ impl Scenario<'_> {
             is_access: false,
             needs: None,
             names: Vec::new(),
-            before: self.before.as_str().into(),
-            document: self.script.clone(),
+            point: ImportPoint::after_source(&self.before),
+            document: self.document(),
             scope: self.scope,
         };
         let diagnosis = diagnose(&host, &environment, std::slice::from_ref(&import));
         self.carry_out(&diagnosis, |scenario, edit| {
             let edited = match edit {
-                Some(Edit::Insert(statements)) => format!("{}{statements}\n", import.before).into(),
+                Some(Edit::Insert(statements)) => {
+                    ImportPoint::after_source(&format!("{}{statements}\n", self.before))
+                }
                 Some(Edit::Move(_)) => panic!("there is no other import in the program"),
-                None => import.before.clone(),
+                None => import.point.clone(),
             };
             let host = scenario.host();
-            diagnose(&host, &scenario.environment(&host), &[Import { before: edited, ..import.clone() }])
+            diagnose(&host, &scenario.environment(&host), &[Import { point: edited, ..import.clone() }])
         });
         self.write_diagnosis(&diagnosis);
     }
@@ -406,7 +413,7 @@ impl Scenario<'_> {
         let environment = self.environment(&host);
         let text = std::fs::read_to_string(self.world.path(file)).unwrap();
         let document = read(&text);
-        let path = program_path(std::slice::from_ref(&document), Some(on_drive(file)));
+        let path = ImportingDocument::of(std::slice::from_ref(&document), Some(&on_drive(file)));
         let imports: Vec<Import> = document
             .imports
             .iter()
@@ -422,12 +429,12 @@ impl Scenario<'_> {
             let statement = document
                 .imports
                 .iter()
-                .find(|known| known.module == *import.name && known.before == import.before);
+                .find(|known| known.module == *import.name && known.point == import.point);
             self.carry_out(diagnosis, |scenario, edit| {
                 let host = scenario.host();
                 let text = edited(&text, &document, statement.unwrap(), edit);
                 let document = read(&text);
-                let path = program_path(std::slice::from_ref(&document), Some(on_drive(file)));
+                let path = ImportingDocument::of(std::slice::from_ref(&document), Some(&on_drive(file)));
                 let asked =
                     document.imports.iter().filter_map(|it| PackageFilter::Native.import(it, path.as_ref()));
                 let asked: Vec<Import> = asked.filter(|known| known.name == import.name).collect();
@@ -512,8 +519,8 @@ fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Optio
     let (line, statement) = match edit {
         None => return text.to_owned(),
         Some(Edit::Insert(statements)) => (import.statement_line, statements.clone()),
-        Some(Edit::Move(after)) => {
-            let target = document.imports.iter().find(|known| known.before.len() == *after).unwrap();
+        Some(Edit::Move(to)) => {
+            let target = document.imports.iter().find(|known| known.point.identity() == *to).unwrap();
             (target.statement_line, format!("import {}", import.module))
         }
     };

@@ -135,16 +135,15 @@ impl<'a> DiagnosisCache<'a> {
     /// is shared by all such directories.
     pub fn diagnose_document(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
         let document = imports.first().and_then(|import| import.document.as_ref());
-        let script = document.map(|path| ProgramFile::of(path, self.environment, &*self.host.files));
+        let script = document.map(|document| ProgramFile::of(document, self.environment, &*self.host.files));
         let ProgramFile { folder, file } = script.unwrap_or_default();
-        let file = file.filter(|_| imports.iter().any(|import| import.before.contains("__file__")));
         let without = ProgramFile { folder: None, file: file.clone() };
         let Some(folder) = folder else { return self.batch(without, imports).diagnoses.clone() };
         let offered = self.host.files.folder(&folder).map(|listing| offered_by(&listing)).unwrap_or_default();
         // This is only a shortcut. It skips an attempt that can't succeed.
         let is_named = imports.iter().any(|import| {
-            let words = import.before.split(|c: char| !c.is_alphanumeric() && c != '_');
-            words.chain([top_level(&import.name)]).any(|word| offered.contains(word))
+            let required = import.point.required().map(|name| name.as_str());
+            required.chain([top_level(&import.name)]).any(|name| offered.contains(name))
         });
         if !is_named {
             let batch = self.batch(without, imports);
@@ -219,7 +218,8 @@ impl Store<'_> {
 
     /// Returns the key for the outcomes of the fixes.
     fn question_of_proof(&self, imports: &[Import], diagnosed: &[Diagnosis]) -> Option<Question> {
-        let document = imports.iter().find_map(|import| import.document.as_ref()).map(|path| path.as_str());
+        let document = imports.iter().find_map(|import| import.document.as_ref());
+        let document = document.map(|it| (it.folder.as_str(), it.file.as_ref().map(|file| file.as_str())));
         self.question_about(&postcard::to_stdvec(&("fixes", document, diagnosed)).ok()?, imports)
     }
 
@@ -230,7 +230,7 @@ impl Store<'_> {
                 import.names.clone(),
                 import.is_access,
                 import.needs.clone(),
-                import.before.to_string(),
+                import.point.identity(),
                 import.scope,
             )
         };

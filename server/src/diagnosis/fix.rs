@@ -45,9 +45,9 @@ pub struct FixEffect {
 pub enum Edit {
     /// Inserts these statements before the import.
     Insert(String),
-    /// Moves the import up, to this byte offset in the program, see
-    /// [`Import::before`](super::Import::before).
-    Move(usize),
+    /// Moves the import up, to the import point with this identity
+    /// ([`ImportPoint::identity`](crate::source::ImportPoint::identity)).
+    Move(u128),
 }
 
 /// What a fix demands of the user, from least to most.

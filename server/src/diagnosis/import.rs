@@ -2,13 +2,12 @@
 //! reported.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::host::WinPath;
-use crate::source::{self, Document, ImportStatement, Name};
+use crate::source::{self, Document, ImportPoint, ImportStatement, Name};
 
 /// An import to diagnose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +21,11 @@ pub struct Import {
     /// The syntax that the program needs: N of the first version 3.N that compiles it, and its
     /// name. Earlier versions don't make the import.
     pub needs: Option<(u16, String)>,
-    /// The source of what the program does before the import; often empty.
-    pub before: Arc<str>,
-    /// The file of the document that contains the import. Python is assumed to run it. `None` if
+    /// The place of the import in its program.
+    pub point: ImportPoint,
+    /// The document that contains the import. Python is assumed to run it. `None` if its file is
     /// unknown.
-    pub document: Option<WinPath>,
+    pub document: Option<ImportingDocument>,
     /// What is reported for the import.
     pub scope: ReportScope,
 }
@@ -118,7 +117,7 @@ impl Import {
             names: Vec::new(),
             is_access: false,
             needs: None,
-            before: Arc::default(),
+            point: ImportPoint::default(),
             document: None,
             scope: ReportScope::Named,
         }
@@ -162,35 +161,63 @@ impl PackageFilter {
 
     /// Converts an import statement of the document `path`. Returns `None` if the import is
     /// skipped.
-    pub fn import(&self, statement: &ImportStatement, path: Option<&WinPath>) -> Option<Import> {
+    pub fn import(
+        &self,
+        statement: &ImportStatement,
+        document: Option<&ImportingDocument>,
+    ) -> Option<Import> {
         let scope = self.of(statement.top_level())?;
         Some(Import {
             name: statement.module.to_string(),
             names: statement.names.clone(),
             is_access: statement.is_access,
             needs: statement.required_syntax.as_ref().map(|newer| (newer.since, newer.what.clone())),
-            before: statement.before.clone(),
-            document: path.cloned(),
+            point: statement.point.clone(),
+            document: document.cloned(),
             scope,
         })
     }
 }
 
-/// Returns the file as which a document or a notebook's cells are run. Returns `None` for a module
-/// of a package, which is only imported.
-///
-/// Documents in one directory with the same imports are equivalent unless they use `__file__`, so
-/// they can share a diagnosis. For this reason the returned file is named after a hash of the
-/// imports.
-pub fn program_path(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
-    let path = path.filter(|_| !document.iter().any(|part| part.is_in_package))?;
-    let all = || document.iter().flat_map(|part| &part.imports);
-    if all().any(|import| import.before.contains("__file__")) {
-        return Some(path);
+/// A document as the program that makes an import. Equal values stand for documents whose imports
+/// have the same diagnoses: they are in one directory and do the same before the same imports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportingDocument {
+    /// The directory of the document.
+    pub folder: WinPath,
+    /// `__file__`, if the document uses it before an import.
+    pub file: Option<WinPath>,
+    /// The identity of its imports and of what it does before them.
+    identity: u64,
+}
+
+impl ImportingDocument {
+    /// Creates the program that the file `path` is, if it does nothing that is relevant besides its
+    /// imports.
+    pub fn of_file(path: &WinPath, uses_file: bool) -> Option<ImportingDocument> {
+        let file = uses_file.then(|| path.clone());
+        Some(ImportingDocument { folder: path.parent()?, file, identity: 0 })
     }
-    let mut imports = FxHasher::default();
-    for import in all().filter(|import| !import.is_access) {
-        (&import.module, &import.names, &import.before).hash(&mut imports);
+
+    /// Returns the program that a document or the cells of a notebook are. Returns `None` for a
+    /// module of a package, which is only imported.
+    pub fn of(parts: &[Document], path: Option<&WinPath>) -> Option<ImportingDocument> {
+        if parts.iter().any(|part| part.is_in_package) {
+            return None;
+        }
+        let all = || parts.iter().flat_map(|part| &part.imports);
+        let uses_file = all().any(|import| import.point.uses_file());
+        let mut identity = FxHasher::default();
+        for import in all().filter(|import| !import.is_access) {
+            (&import.module, &import.names, &import.point).hash(&mut identity);
+        }
+        let document = ImportingDocument::of_file(path?, uses_file)?;
+        Some(ImportingDocument { identity: identity.finish(), ..document })
     }
-    Some(path.parent()?.join(&format!("{:016x}.py", imports.finish())))
+
+    /// Returns the document with other paths, as on another machine.
+    pub fn with_paths(&self, path: impl Fn(&WinPath) -> WinPath) -> ImportingDocument {
+        let (folder, file) = (path(&self.folder), self.file.as_ref().map(&path));
+        ImportingDocument { folder, file, identity: self.identity }
+    }
 }

@@ -46,7 +46,7 @@ pub use coverage::{Coverage, Gap, NotReached};
 pub use diagnosed::{Diagnosis, LoadedRuntime};
 pub use finding::{ChainLink, FAILS_AND_IS_HANDLED, Finding, Health, Related, SearchedDirectory, Winner};
 pub use fix::{Burden, Edit, Fix, FixEffect, FixOutcome};
-pub use import::{ALWAYS_WATCHED, Import, PackageFilter, ReportScope, program_path};
+pub use import::{ALWAYS_WATCHED, Import, ImportingDocument, PackageFilter, ReportScope};
 pub use package::{DiagnosedPackage, package};
 pub use problem::{Culprit, HiddenPackage, Problem};
 pub use record::{Consent, UnsavedSnapshot, record};

@@ -1,25 +1,24 @@
 //! Diagnoses the imports of a program, one after the other in one simulated process.
 //!
-//! An import continues where the one before it ended, if the source in between allows it. Ten
+//! An import continues where the one before it ended, if the statements in between allow it. Ten
 //! imports then cost no more than the last one alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use crate::cpython::{Finder, Interpreter, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
 use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::source::{self, Name, Stmt, StmtKind, top_level};
+use crate::source::{ImportPoint, Name, Stmt, StmtKind, top_level};
 
 use super::case::Case;
 use super::code::Code;
 use super::codes::{self, shadowed_module};
 use super::coverage::Coverage;
 use super::finding::{Finding, Health, Related};
-use super::import::{Import, ReportScope};
+use super::import::{Import, ImportingDocument, ReportScope};
 use super::package::{DiagnosedPackage, package, path_of};
 use super::problem::{Culprit, Problem};
 use super::severity::Severity;
@@ -38,16 +37,17 @@ pub(super) struct ProgramFile {
 const DEEPEST_PACKAGE: usize = 50;
 
 impl ProgramFile {
-    /// Derives the effects from a document's path. `sys.path` begins with the document's directory,
+    /// Derives the effects from a document's directory. `sys.path` begins with the document's directory,
     /// except in an isolated Python, which omits it (`pymain_run_python` in Modules/main.c). A
     /// document in a package is imported, so its package's directory is on `sys.path` instead: the
     /// nearest ancestor without an `__init__.py`. `folder` is `None` if the machine lacks that
     /// directory.
-    pub fn of(document: &WinPath, environment: &Environment, files: &dyn Files) -> ProgramFile {
-        let above = std::iter::successors(document.parent(), WinPath::parent).take(DEEPEST_PACKAGE);
+    pub fn of(document: &ImportingDocument, environment: &Environment, files: &dyn Files) -> ProgramFile {
+        let above = std::iter::successors(Some(document.folder.clone()), WinPath::parent);
+        let above = above.take(DEEPEST_PACKAGE);
         let mut outside = above.filter(|folder| !files.is_file(&folder.join("__init__.py")));
         let folder = outside.next().filter(|folder| !environment.isolated && files.folder(folder).is_ok());
-        ProgramFile { folder, file: Some(document.clone()) }
+        ProgramFile { folder, file: document.file.clone() }
     }
 }
 
@@ -85,9 +85,9 @@ pub(super) fn diagnose(
     let mut searched_modules = BTreeSet::new();
     let mut program: Option<Program<'_>> = None;
     let mut by_place: BTreeMap<usize, Diagnosis> = BTreeMap::new();
-    // In source order: `before` grows from import to import.
+    // In the order of the program.
     let mut ordered: Vec<(usize, &Import)> = imports.iter().copied().enumerate().collect();
-    ordered.sort_by_key(|(_, import)| (import.before.len(), !import.is_access, &import.name));
+    ordered.sort_by_key(|(_, import)| import.point.position());
     for (place, import) in ordered {
         let case = Case { host, environment, import: &import.name };
         let mut package = package(host, environment, top_level(&import.name));
@@ -96,7 +96,7 @@ pub(super) fn diagnose(
             package.path = script.module(host, environment, &package.import);
         }
         // It may be in a directory that the program adds.
-        let may_be_added = is_own && import.before.contains("sys.path");
+        let may_be_added = is_own && import.point.changes_module_path();
         if import.scope != ReportScope::Named && package.path.is_none() && !may_be_added {
             by_place.insert(place, Diagnosis::unreported());
             continue;
@@ -211,13 +211,11 @@ pub(super) fn import_that_loads(
 ) -> Option<usize> {
     let asked = imports.get(at)?;
     let is_earlier = |import: &Import| {
-        !import.is_access
-            && import.before.len() < asked.before.len()
-            && asked.before.starts_with(&*import.before)
+        !import.is_access && asked.point.since(&import.point).is_some_and(|it| !it.is_empty())
     };
     let mut earlier: Vec<(usize, &Import)> =
         imports.iter().enumerate().filter(|(_, it)| is_earlier(it)).collect();
-    earlier.sort_by_key(|(_, import)| import.before.len());
+    earlier.sort_by_key(|(_, import)| import.point.position());
     let mut program: Option<Program<'_>> = None;
     let mut last: Option<usize> = None;
     for (place, import) in earlier.into_iter().chain([(at, asked)]) {
@@ -279,8 +277,8 @@ impl fmt::Display for Member<'_> {
 
 struct Program<'e> {
     plan: Plan<'e>,
-    /// The source that was executed before the latest import.
-    before: Arc<str>,
+    /// The place of the latest import.
+    point: ImportPoint,
     /// The modules imported since then.
     imported: Vec<String>,
     /// Whether the latest import failed.
@@ -292,7 +290,7 @@ struct Program<'e> {
 }
 
 impl<'e> Program<'e> {
-    /// Runs the source before an import in a new program.
+    /// Runs the statements before an import in a new program.
     fn begin(
         host: &'e Host,
         environment: &'e Environment,
@@ -305,10 +303,10 @@ impl<'e> Program<'e> {
         if *script != ProgramFile::default() {
             plan.begin(script.folder.as_ref(), script.file.as_ref());
         }
-        plan.run(&source::lower_whole(&import.before).body);
+        plan.run(import.point.statements());
         let mut program = Program {
             plan,
-            before: import.before.clone(),
+            point: import.point.clone(),
             imported: Vec::new(),
             failed: false,
             failures: 0,
@@ -319,10 +317,10 @@ impl<'e> Program<'e> {
         Ok(program)
     }
 
-    /// Runs the source between the latest import and this one. Returns `false` if the program can't
-    /// continue like that and has to be started again.
+    /// Runs the statements between the latest import and this one. Returns `false` if the program
+    /// can't continue like that and has to be started again.
     fn advance_to(&mut self, import: &Import) -> bool {
-        let Some(between) = import.before.strip_prefix(&*self.before) else { return false };
+        let Some(between) = import.point.since(&self.point) else { return false };
         let does_all = |(module, names): &(&str, Vec<&str>)| {
             let in_it = |known: &str| {
                 known
@@ -335,25 +333,21 @@ impl<'e> Program<'e> {
             let names = import.names.iter().map(|name| name.as_str()).collect();
             return !self.failed && does_all(&(&import.name, names));
         }
-        let script = source::lower_whole(between);
-        if script.syntax_error.is_some() {
-            return false;
-        }
-        let body = match script.body.split_first() {
+        let rest = match between.split_first() {
             // The import failed already and isn't made again.
             Some((first, rest)) if self.failed => match imported_by(first) {
                 Some(imported) if does_all(&imported) => rest,
                 _ => return false,
             },
             Some((first, _)) => match imported_within(first) {
-                Some(imported) if does_all(&imported) => &script.body,
-                _ if self.imported.is_empty() => &script.body,
+                Some(imported) if does_all(&imported) => &between,
+                _ if self.imported.is_empty() => &between,
                 _ => return false,
             },
-            None => &script.body,
+            None => &between,
         };
-        self.plan.run(body);
-        self.before = import.before.clone();
+        self.plan.run(rest.iter().copied());
+        self.point = import.point.clone();
         self.imported.clear();
         self.failed = false;
         self.mark();
@@ -381,7 +375,7 @@ impl<'e> Program<'e> {
     fn follow(&mut self, module: &str, member: Option<Member<'_>>) -> Imported {
         let imported = match member {
             None => self.plan.import(module),
-            // The statement of an access isn't part of the source before a later import.
+            // The statement of an access isn't among those before a later import.
             Some(Member { import, name }) if import.is_access => return self.plan.access(&import.name, name),
             Some(Member { import, name }) => self.plan.import_from_module(&import.name, name),
         };
@@ -425,7 +419,7 @@ impl<'e> Program<'e> {
             }
             // The module may be in a directory that the program adds but that can't be determined from its
             // code.
-            if source::may_change_module_path(&self.before) {
+            if self.point.changes_module_path() {
                 let name = top_level(case.import);
                 let is_unknown = |missing: &MissingModule| missing.name == name && missing.is_unknown();
                 problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if is_unknown(m)));

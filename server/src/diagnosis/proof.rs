@@ -14,7 +14,7 @@ use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
 use crate::source::placeholders::ReadRecorder;
-use crate::source::{Document, Guard, STACK, top_level};
+use crate::source::{STACK, top_level};
 
 use super::fix::{Edit, Fix, FixEffect, FixOutcome};
 use super::program::{self, ProgramFile};
@@ -139,15 +139,16 @@ impl Trials<'_> {
         )?;
         let other = self.imports.get(above)?;
         let statement = statement(import);
-        let action = Action::MoveImport { statement, above: other.name.clone(), after: other.before.len() };
-        let effect = FixEffect { edit: Some(Edit::Move(other.before.len())), ..FixEffect::default() };
+        let to = other.point.identity();
+        let action = Action::MoveImport { statement, above: other.name.clone(), to };
+        let effect = FixEffect { edit: Some(Edit::Move(to)), ..FixEffect::default() };
         Some(Fix::new(format!("Import {} before {}", import.name, other.name), action).with_effect(effect))
     }
 
     /// Returns the program in which the imports are made.
     fn script(&self) -> ProgramFile {
         let document = self.imports.iter().find_map(|import| import.document.as_ref());
-        document.map(|path| ProgramFile::of(path, self.environment, &*self.host.files)).unwrap_or_default()
+        document.map(|it| ProgramFile::of(it, self.environment, &*self.host.files)).unwrap_or_default()
     }
 
     /// Returns pairs of fixes that cure together, for findings that no single fix cures.
@@ -312,27 +313,30 @@ impl Trials<'_> {
             return Some(name.to_owned());
         }
         // Imports that aren't diagnosed are made as well.
-        let before: BTreeSet<&str> = self.imports.iter().map(|import| &*import.before).collect();
-        let above = before.into_iter().flat_map(|text| Document::parse(text).imports);
-        let mut above = above.filter(|import| import.guard == Guard::None && !import.is_access);
-        above.find(|import| is_lost(import.top_level())).map(|import| import.top_level().to_owned())
+        let required = self.imports.iter().flat_map(|import| import.point.required());
+        let mut checked: BTreeSet<&str> = BTreeSet::new();
+        let mut new = required.map(|name| name.as_str()).filter(|name| checked.insert(name));
+        new.find(|name| is_lost(name)).map(str::to_owned)
     }
 
     /// Returns the imports of the program after an edit that concerns the one numbered `at`.
     fn edited(&self, at: usize, edit: Option<&Edit>) -> Vec<Import> {
         let mut imports = self.imports.to_vec();
         let (Some(edit), Some(asked)) = (edit, self.imports.get(at)) else { return imports };
-        let (place, inserted) = match edit {
-            Edit::Insert(statements) => (asked.before.len(), format!("{statements}\n")),
-            Edit::Move(after) => (*after, format!("{}\n", statement(asked))),
+        let (point, inserted) = match edit {
+            Edit::Insert(statements) => (&asked.point, statements.clone()),
+            Edit::Move(to) => {
+                let target = self.imports.iter().find(|import| import.point.identity() == *to);
+                let Some(target) = target else { return imports };
+                (&target.point, statement(asked))
+            }
         };
-        let Some(start) = asked.before.get(..place) else { return imports };
+        let inserted = point.with(&inserted);
         for (number, import) in imports.iter_mut().enumerate() {
-            let Some(rest) = import.before.strip_prefix(start) else { continue };
-            import.before = match edit {
-                Edit::Move(_) if number == at => start.into(),
-                _ => format!("{start}{inserted}{rest}").into(),
-            };
+            match edit {
+                Edit::Move(_) if number == at => import.point = point.clone(),
+                _ => import.point = import.point.rebased(point, &inserted).unwrap_or(import.point.clone()),
+            }
         }
         imports
     }

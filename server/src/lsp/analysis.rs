@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diagnosis::{Diagnosis, DiagnosisCache, DiagnosisMemo, Import};
+use crate::diagnosis::{Diagnosis, DiagnosisCache, DiagnosisMemo, Import, ImportingDocument};
 use crate::environment::{
     Assumption, Environment, EnvironmentError, OpenTarget, Target, TargetError, TargetMachine,
 };
@@ -263,13 +263,15 @@ impl Analysis {
     /// Groups the imports by document. An import that is a program of its own is in a group of its
     /// own.
     fn programs_on(&self, host: &Host) -> impl Iterator<Item = Program<'_>> {
-        let mut programs: BTreeMap<(Option<&WinPath>, Option<&Import>), Vec<&Import>> = BTreeMap::new();
+        let mut programs: BTreeMap<(Option<&ImportingDocument>, Option<&Import>), Vec<&Import>> =
+            BTreeMap::new();
         for import in &self.imports {
-            let alone = import.document.is_none() && import.before.is_empty();
+            let alone = import.document.is_none() && import.point.is_first();
             programs.entry((import.document.as_ref(), alone.then_some(import))).or_default().push(import);
         }
         programs.into_iter().map(|((document, _), asked)| {
-            let document = document.map(|native| host.path_of(Path::new(native.as_str())));
+            let path_on_host = |native: &WinPath| host.path_of(Path::new(native.as_str()));
+            let document = document.map(|document| document.with_paths(path_on_host));
             let on_host = |import: &&Import| Import { document: document.clone(), ..(*import).clone() };
             Program { on_host: asked.iter().map(on_host).collect(), asked }
         })

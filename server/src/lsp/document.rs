@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 use tower_lsp::lsp_types::Diagnostic;
 
 use super::notebook::CellPlace;
-use crate::diagnosis::{Import, PackageFilter, program_path};
+use crate::diagnosis::{Import, ImportingDocument, PackageFilter};
 use crate::host::WinPath;
 use crate::source::{Document, Guard, ImportStatement, LineIndex, Position, Range};
 
@@ -35,8 +35,8 @@ pub struct OpenDocument {
 #[derive(Default)]
 struct ParsedDocument {
     document: Document,
-    /// The path that it runs as, see [`program_path`].
-    program_path: Option<WinPath>,
+    /// The program that it is.
+    program: Option<ImportingDocument>,
 }
 
 /// A change of a document: of a range, or of its whole content.
@@ -122,12 +122,12 @@ impl OpenDocument {
             };
             let text = self.text.as_str();
             if let Some(place) = &self.place {
-                let (document, program_path) = place.read();
-                return ParsedDocument { document: watched(document), program_path };
+                let (document, program) = place.read();
+                return ParsedDocument { document: watched(document), program };
             }
             let document = watched(catch_unwind(|| Document::parse(text)).unwrap_or_default());
-            let program_path = program_path(std::slice::from_ref(&document), self.path.clone());
-            ParsedDocument { document, program_path }
+            let program = ImportingDocument::of(std::slice::from_ref(&document), self.path.as_ref());
+            ParsedDocument { document, program }
         })
     }
 
@@ -144,7 +144,7 @@ impl OpenDocument {
             let scope = packages.of(import.top_level())?;
             return Some(Import { scope, ..Import::first(import.top_level()) });
         }
-        packages.import(import, self.parsed(packages).program_path.as_ref())
+        packages.import(import, self.parsed(packages).program.as_ref())
     }
 
     /// Parses `text` as a document of the same kind, with no cells above it.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use tower_lsp::lsp_types::Url;
 
-use crate::diagnosis::program_path;
+use crate::diagnosis::ImportingDocument;
 use crate::host::WinPath;
 use crate::source::Document;
 
@@ -46,8 +46,8 @@ pub struct Cells {
 #[derive(Default)]
 struct ParsedCells {
     documents: Vec<Document>,
-    /// The path that they run as, see [`program_path`].
-    program_path: Option<WinPath>,
+    /// The program that they are.
+    program: Option<ImportingDocument>,
 }
 
 impl Cells {
@@ -60,8 +60,8 @@ impl Cells {
         self.parsed.get_or_init(|| {
             let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
             let documents = catch_unwind(|| Document::parse_cells(&sources)).unwrap_or_default();
-            let program_path = program_path(&documents, self.path.clone());
-            ParsedCells { documents, program_path }
+            let program = ImportingDocument::of(&documents, self.path.as_ref());
+            ParsedCells { documents, program }
         })
     }
 }
@@ -77,10 +77,10 @@ pub struct CellPlace {
 }
 
 impl CellPlace {
-    /// Returns the imports of the cell, and the path that the notebook runs as.
-    pub fn read(&self) -> (Document, Option<WinPath>) {
+    /// Returns the imports of the cell, and the program that the notebook is.
+    pub fn read(&self) -> (Document, Option<ImportingDocument>) {
         let Some(at) = self.at else { return Default::default() };
         let parsed = self.cells.parsed();
-        (parsed.documents.get(at).cloned().unwrap_or_default(), parsed.program_path.clone())
+        (parsed.documents.get(at).cloned().unwrap_or_default(), parsed.program.clone())
     }
 }

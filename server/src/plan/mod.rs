@@ -97,8 +97,9 @@ impl<'e> Plan<'e> {
 
     /// Follows the statements that a program executes before the requested import. A statement that
     /// fails doesn't stop those after it. May be called again with further statements.
-    pub fn run(&mut self, statements: &[Stmt]) {
-        if statements.is_empty() {
+    pub fn run<'s>(&mut self, statements: impl IntoIterator<Item = &'s Stmt>) {
+        let mut statements = statements.into_iter().peekable();
+        if statements.peek().is_none() {
             return;
         }
         self.start_up();

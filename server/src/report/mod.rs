@@ -79,13 +79,14 @@ pub struct Statement {
     pub range: Range,
     /// The 0-based line on which its outermost statement begins.
     pub line: u32,
-    /// The number of bytes of the program before it, see [`ImportStatement::before`].
-    pub before: usize,
+    /// The identity of its place in the program, see
+    /// [`ImportPoint::identity`](crate::source::ImportPoint::identity).
+    pub point: u128,
 }
 
 impl From<&ImportStatement> for Statement {
     fn from(import: &ImportStatement) -> Statement {
-        Statement { range: import.range, line: import.statement_line, before: import.before.len() }
+        Statement { range: import.range, line: import.statement_line, point: import.point.identity() }
     }
 }
 
@@ -245,7 +246,7 @@ impl Report<'_> {
         let statements = &self.documents.get(document)?.statements;
         let statement = match action {
             action if action.is_insertion() => statements.iter().find(|it| it.range == range),
-            Action::MoveImport { after, .. } => statements.iter().find(|it| it.before == *after),
+            Action::MoveImport { to, .. } => statements.iter().find(|it| it.point == *to),
             _ => None,
         };
         Some(statement?.line)

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
@@ -11,10 +10,12 @@ use super::accesses::Modules;
 use super::ignores::{Comments, Ignores};
 use super::ipython::python_of;
 use super::lazy_uses::{LazyImports, Use};
-use super::lines::{LineIndex, Range};
+use super::lines::{LineCounter, LineIndex, Range};
+use super::lower::Lowering;
 use super::lower::with_stack_for;
 use super::newer_syntax::{self, NewerSyntax};
-use super::prelude::Prelude;
+use super::prelude::{Prelude, Source};
+use super::program::ImportPoint;
 use super::script::{Name, top_level};
 use super::standard;
 
@@ -65,9 +66,8 @@ pub struct ImportStatement {
     pub ignores: Ignores,
     /// The guard of the import, or of the first use of a lazy import.
     pub guard: Guard,
-    /// The source of the statements that the program executes before the import and that may change
-    /// what it loads. Usually empty.
-    pub before: Arc<str>,
+    /// The place of the import in the program.
+    pub point: ImportPoint,
 }
 
 impl ImportStatement {
@@ -157,13 +157,15 @@ impl Document {
 }
 
 /// Reads Python source. `lines` is the index of the document that the source replaces byte by byte.
-fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules: &mut Modules) -> Document {
+fn read(text: &str, lines: LineIndex, prelude: &mut Prelude, modules: &mut Modules) -> Document {
     with_stack_for(text, || {
         let parsed = newer_syntax::parsed(text);
         let newer_syntax = newer_syntax::newer_syntax(&parsed, |at| lines.line_of(at) + 1);
         let comments = Comments::of(text, parsed.tokens(), &lines);
+        let counter = LineCounter::new(text, &[]);
         let mut reader = DocumentReader {
             text,
+            source: Source { text, lowering: Lowering::new(text, &counter) },
             lines,
             comments,
             document: Document { newer_syntax, ..Document::default() },
@@ -175,6 +177,7 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
             may_load: standard::may_load(text),
             lazy: LazyImports::default(),
             unused: BTreeSet::new(),
+            required: Vec::new(),
         };
         reader.prologue(&parsed.syntax().body);
         reader.block(&parsed.syntax().body);
@@ -185,12 +188,13 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
 
 struct DocumentReader<'a, 'p> {
     text: &'a str,
+    source: Source<'a>,
     lines: LineIndex,
     comments: Comments,
     document: Document,
     guard: Guard,
     outermost: Option<u32>,
-    prelude: &'p mut Prelude<'a>,
+    prelude: &'p mut Prelude,
     modules: &'p mut Modules,
     /// The number of functions around the statement.
     functions: u32,
@@ -198,6 +202,8 @@ struct DocumentReader<'a, 'p> {
     lazy: LazyImports,
     /// The indices of the lazy imports that no statement outside of functions has used yet.
     unused: BTreeSet<usize>,
+    /// The top-level names of the modules without which the outermost statement fails.
+    required: Vec<Name>,
     /// Whether any statement may load DLLs or change the search path. In most documents, none does,
     /// so that statements need not be checked.
     may_load: bool,
@@ -231,9 +237,10 @@ impl DocumentReader<'_, '_> {
             self.stmt(stmt, outermost);
             if outermost {
                 self.outermost = None;
-                self.prelude.add(self.text, stmt, self.may_load);
+                let required = std::mem::take(&mut self.required);
+                self.prelude.add(self.source, stmt, self.may_load, required);
             } else {
-                self.prelude.add_nested(self.text, stmt, self.may_load);
+                self.prelude.add_nested(self.source, stmt, self.may_load);
             }
         }
         self.prelude.leave(depth);
@@ -339,6 +346,9 @@ impl DocumentReader<'_, '_> {
     /// Records that the last import is lazy and binds these names: each an alias, or the first part
     /// of a dotted name.
     fn add_lazy<'n>(&mut self, bound: impl IntoIterator<Item = (Option<&'n ast::Identifier>, &'n str)>) {
+        if self.guard == Guard::None {
+            self.required.pop();
+        }
         let number = self.document.imports.len().saturating_sub(1);
         if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
         {
@@ -354,7 +364,7 @@ impl DocumentReader<'_, '_> {
     /// Records the lazy imports that a statement uses, and so makes.
     fn record_uses(&mut self, stmt: &ast::Stmt) {
         let later = self.functions > 0;
-        for Use { import: number, range } in self.lazy.uses_in(stmt, later) {
+        for Use { import: number, range, dotted } in self.lazy.uses_in(stmt, later) {
             let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
             let at = Range { start: place(range.start()), end: place(range.end()) };
             let Some(import) = self.document.imports.get_mut(number) else { continue };
@@ -363,8 +373,8 @@ impl DocumentReader<'_, '_> {
                 import.guard = self.guard;
             }
             if !later && self.unused.remove(&number) {
-                import.before = self.prelude.before(&[]);
-                self.prelude.add_use(self.text, range);
+                import.point = self.prelude.point(&[]);
+                self.prelude.add_use(&dotted);
             }
         }
     }
@@ -374,7 +384,7 @@ impl DocumentReader<'_, '_> {
     fn end(&mut self) {
         for number in std::mem::take(&mut self.unused) {
             if let Some(import) = self.document.imports.get_mut(number) {
-                import.before = self.prelude.before(&[]);
+                import.point = self.prelude.point(&[]);
             }
         }
     }
@@ -401,6 +411,9 @@ impl DocumentReader<'_, '_> {
         let end_line = if is_access { range.end.line } else { end_line };
         let first = if is_access { range.start.line } else { first };
         let ignores = self.comments.on(first, end_line);
+        if self.guard == Guard::None && !is_access {
+            self.required.push(top_level(module).into());
+        }
         self.document.imports.push(ImportStatement {
             module: module.into(),
             names,
@@ -412,7 +425,7 @@ impl DocumentReader<'_, '_> {
             end_line,
             ignores,
             guard: self.guard,
-            before: self.prelude.before(earlier),
+            point: self.prelude.point(earlier),
         });
     }
 }
@@ -532,7 +545,7 @@ mod tests {
             );
             if let Some(first) = import.first_use {
                 let (line, from, to) = (first.start.line, first.start.character, first.end.character);
-                out += &format!("    used at {line}:{from}-{to} after {:?}\n", import.before);
+                out += &format!("    used at {line}:{from}-{to} after {:?}\n", import.point);
             }
         }
         expected.assert_eq(&out);
@@ -585,20 +598,20 @@ mod tests {
              try:\n  d(f)\nexcept ImportError:\n  h()\nshadowed = 1\nlambda: shadowed\nk(i)\nimport last\n",
             expect![[r#"
                 0:12-13 a
-                    used at 5:3-4 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\n"
+                    used at 5:3-4 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i"]
                 0:15-18 b.c
-                    used at 7:10-13 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nimport scipy\n"
+                    used at 7:10-13 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i", "a", "import scipy"]
                 0:20-23 b.d (handled)
-                    used at 11:2-3 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\n"
+                    used at 11:2-3 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i", "a", "b.c", "line 6"]
                 1:10-11 e f g (handled)
-                    used at 11:4-5 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\n"
+                    used at 11:4-5 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i", "a", "b.c", "line 6", "d"]
                 2:12-18 unused (unused)
                 2:20-25 later
-                    used at 9:9-14 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\nf\ni\nimport last\n"
+                    used at 9:9-14 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i", "a", "b.c", "line 6", "d", "f", "i", "import last"]
                 2:27-35 shadowed (unused)
                 3:7-12 numpy
                 4:12-13 i
-                    used at 9:19-20 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\nf\n"
+                    used at 9:19-20 after ["lazy import a", "lazy import b.c", "lazy import b.d", "lazy from e import f, g", "lazy import unused", "lazy import later", "lazy import shadowed", "import numpy", "lazy import i", "a", "b.c", "line 6", "d", "f"]
                 5:3-6 a.x
                 6:9-14 scipy
                 7:2-9 b.other
@@ -667,9 +680,9 @@ mod tests {
         let mut out = String::new();
         for (at, document) in Document::parse_cells(cells).into_iter().enumerate() {
             for import in document.imports {
-                let (start, before) = (import.range.start, import.before.trim_end().replace('\n', " | "));
+                let (start, before) = (import.range.start, &import.point);
                 out +=
-                    &format!("{at} {}:{} {} after [{before}]\n", start.line, start.character, import.module);
+                    &format!("{at} {}:{} {} after {before:?}\n", start.line, start.character, import.module);
             }
         }
         expected.assert_eq(&out);
@@ -687,10 +700,10 @@ mod tests {
                 "\n!é😀\ny = '😀'; import tensorflow, numpy",
             ],
             expect![[r#"
-                0 0:7 numpy after [import ipykernel.kernelapp]
-                4 1:13 os after [import ipykernel.kernelapp | import numpy]
-                5 2:17 tensorflow after [import ipykernel.kernelapp | import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀']
-                5 2:29 numpy after [import ipykernel.kernelapp | import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀' | import tensorflow]
+                0 0:7 numpy after ["import ipykernel.kernelapp"]
+                4 1:13 os after ["import ipykernel.kernelapp", "import numpy"]
+                5 2:17 tensorflow after ["import ipykernel.kernelapp", "import numpy", "line 1", "import os", "line 3", "line 3"]
+                5 2:29 numpy after ["import ipykernel.kernelapp", "import numpy", "line 1", "import os", "line 3", "line 3", "import tensorflow"]
             "#]],
         );
     }

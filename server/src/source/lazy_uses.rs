@@ -30,6 +30,8 @@ pub(super) struct Use {
     pub import: usize,
     /// The name or attribute that uses it, up to the part that imports the module.
     pub range: TextRange,
+    /// The same as a dotted name.
+    pub dotted: Name,
 }
 
 impl LazyImports {
@@ -113,9 +115,10 @@ impl UseVisitor<'_> {
             }
             if !std::mem::replace(&mut one.later, true) || !later {
                 let parts = one.dotted.as_ref().map_or(1, |module| module.split('.').count());
-                let range =
-                    chain.get(parts.min(chain.len()) - 1).map_or_else(TextRange::default, |it| it.range());
-                found.push(Use { import: one.import, range });
+                let parts = parts.min(chain.len());
+                let range = chain.get(parts - 1).map_or_else(TextRange::default, |it| it.range());
+                let dotted = dotted.split('.').take(parts).collect::<Vec<&str>>().join(".").into();
+                found.push(Use { import: one.import, range, dotted });
             }
             later
         });

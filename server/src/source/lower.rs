@@ -151,14 +151,29 @@ fn lazy_if(is_lazy: bool, import: StmtKind) -> StmtKind {
     if is_lazy { StmtKind::Lazy(Box::new(import)) } else { import }
 }
 
-struct Lowering<'a> {
+/// Returns the statements of a program.
+pub(super) fn lower_statements(text: &str) -> Vec<Stmt> {
+    with_stack_for(text, || {
+        let parsed = newer_syntax::parsed(text);
+        let lines = LineCounter::new(text, &[]);
+        Lowering::new(text, &lines).block(&parsed.syntax().body)
+    })
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Lowering<'a> {
     text: &'a str,
     lines: &'a LineCounter<'a>,
     lines_above: u32,
     placed: &'a [PlacedFunctions],
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    /// Lowers statements of `text`, which is complete.
+    pub fn new(text: &'a str, lines: &'a LineCounter<'a>) -> Lowering<'a> {
+        Lowering { text, lines, lines_above: 0, placed: &[] }
+    }
+
     fn line(&self, at: TextSize) -> u32 {
         self.lines.line_of(at.to_usize()) + 1 + self.lines_above
     }
@@ -192,7 +207,8 @@ impl Lowering<'_> {
         block
     }
 
-    fn stmt(&self, stmt: &ast::Stmt, block: &mut Vec<Stmt>) {
+    /// Lowers a statement to any number of statements, which are appended to `block`.
+    pub fn stmt(&self, stmt: &ast::Stmt, block: &mut Vec<Stmt>) {
         let line = self.line(stmt.start());
         let kind = match stmt {
             ast::Stmt::Import(import) => {
@@ -386,7 +402,7 @@ impl Lowering<'_> {
         search.found
     }
 
-    fn exprs<'a>(&self, exprs: impl IntoIterator<Item = &'a ast::Expr>, depth: u32) -> Vec<Expr> {
+    fn exprs<'e>(&self, exprs: impl IntoIterator<Item = &'e ast::Expr>, depth: u32) -> Vec<Expr> {
         exprs.into_iter().map(|expr| self.expr(expr, depth + 1)).collect()
     }
 

@@ -17,6 +17,7 @@ mod notebook;
 mod outline;
 pub mod placeholders;
 mod prelude;
+mod program;
 mod script;
 pub mod standard;
 #[cfg(test)]
@@ -29,12 +30,13 @@ pub use lines::{LineIndex, Position, Range};
 pub use lower::{lower, lower_part, lower_whole};
 pub use newer_syntax::{LAZY_IMPORTS, NewerSyntax};
 pub use notebook::{Cell, NotebookError, code_cells};
+pub use program::ImportPoint;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, ComprehensionResult, Decoration, Expr, Function, Handler,
     LeftOut, Name, Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, absolute_name,
     is_module_name, top_level,
 };
-pub use standard::{is_standard, may_change_module_path};
+pub use standard::is_standard;
 
 /// The stack size, in bytes, of a thread that reads Python. Syntax trees are walked by recursion.
 pub const STACK: usize = 256 << 20;

@@ -6,28 +6,33 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ruff_python_ast as ast;
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::Ranged;
 
-use super::script::top_level;
+use super::lower::Lowering;
+use super::program::{ImportPoint, ProgramStatement};
+use super::script::{Expr, Name, top_level};
 use super::standard::{self, is_standard};
 
 /// The statements at the top level of a document so far, as far as they may matter.
 #[derive(Default)]
-pub(super) struct Prelude<'a> {
-    earlier: Vec<Earlier<'a>>,
+pub(super) struct Prelude {
+    earlier: Vec<Earlier>,
     /// The statements of the blocks around the current statement.
-    nested: Vec<Earlier<'a>>,
-    /// The import statements among them. Repeating one has no effect.
-    imports: HashSet<&'a str>,
+    nested: Vec<Earlier>,
+    /// The identities of the import statements among them. Repeating one has no effect.
+    imports: HashSet<u128>,
     /// The size of their source in bytes.
     length: usize,
+    /// The number of import points so far.
+    points: u32,
 }
 
-struct Earlier<'a> {
-    text: &'a str,
+struct Earlier {
+    statement: Arc<ProgramStatement>,
     kind: EarlierKind,
 }
 
+#[derive(Clone, Copy)]
 enum EarlierKind {
     /// Imports something outside of the standard library.
     Imports,
@@ -52,53 +57,57 @@ const MAX_VALUE: usize = 500;
 
 /// The import that a notebook's kernel makes before the first cell (`ipykernel_launcher.py`). It
 /// loads pyzmq's native code.
-const KERNEL: &str = "import ipykernel.kernelapp";
+const KERNEL: &str = "ipykernel.kernelapp";
 
-impl<'a> Prelude<'a> {
+impl Prelude {
     /// Creates the prelude of a notebook, whose first cell runs in a kernel.
-    pub fn of_notebook() -> Prelude<'a> {
+    pub fn of_notebook() -> Prelude {
+        let kernel = ProgramStatement::import(KERNEL.into(), None);
         Prelude {
-            earlier: vec![Earlier { text: KERNEL, kind: EarlierKind::Imports }],
-            nested: Vec::new(),
-            imports: HashSet::from([KERNEL]),
+            imports: HashSet::from([kernel.identity()]),
+            earlier: vec![Earlier { statement: kernel, kind: EarlierKind::Imports }],
             length: KERNEL.len(),
+            ..Prelude::default()
         }
     }
 
-    /// Adds a statement at the top level of the document. `may_load` is the result of
-    /// [`standard::may_load`] for the whole document.
-    pub fn add(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
-        let Some(Earlier { text, kind }) = Earlier::of(text, stmt, may_load) else { return };
-        let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
-        if self.length <= MAX_PRELUDE && (!is_import || self.imports.insert(text)) {
-            self.length += text.len();
-            self.earlier.push(Earlier { text, kind });
+    /// Adds a statement at the top level of the document, which fails without the modules
+    /// `required`. `may_load` is the result of [`standard::may_load`] for the whole document.
+    pub fn add(&mut self, source: Source<'_>, stmt: &ast::Stmt, may_load: bool, required: Vec<Name>) {
+        if self.length > MAX_PRELUDE {
+            return;
+        }
+        let mut earlier = source.earlier(stmt, may_load, &required);
+        if is_import(stmt) {
+            earlier.retain(|one| self.imports.insert(one.statement.identity()));
+        }
+        if !earlier.is_empty() {
+            self.length += stmt.range().len().to_usize();
+            self.earlier.append(&mut earlier);
         }
     }
 
     /// Adds a statement within a block, which precedes the rest of that block. Compound statements
-    /// are skipped: outside of their block, the indentation of their lines would be inconsistent.
-    pub fn add_nested(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
-        let is_simple = matches!(
-            stmt,
-            ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) | ast::Stmt::Assign(_) | ast::Stmt::Expr(_)
-        );
-        let Some(Earlier { text, kind }) = is_simple.then(|| Earlier::of(text, stmt, may_load)).flatten()
-        else {
+    /// are skipped, because some of their branches may not run.
+    pub fn add_nested(&mut self, source: Source<'_>, stmt: &ast::Stmt, may_load: bool) {
+        let is_simple = is_import(stmt) || matches!(stmt, ast::Stmt::Assign(_) | ast::Stmt::Expr(_));
+        if !is_simple || self.nested.len() >= MAX_NESTED {
             return;
-        };
-        if self.nested.len() < MAX_NESTED && !self.imports.contains(text) {
-            self.nested.push(Earlier { text, kind });
         }
+        let mut earlier = source.earlier(stmt, may_load, &[]);
+        earlier.retain(|one| !self.imports.contains(&one.statement.identity()));
+        self.nested.append(&mut earlier);
     }
 
-    /// Adds a lazy import that is made because this expression uses it.
-    pub fn add_use(&mut self, text: &'a str, at: TextRange) {
-        // In parentheses, it may span several lines.
-        let is_line = |text: &&str| self.length <= MAX_PRELUDE && !text.contains(['\n', '\r']);
-        if let Some(text) = text.get(at.to_std_range()).filter(is_line) {
-            self.length += text.len();
-            self.earlier.push(Earlier { text, kind: EarlierKind::Imports });
+    /// Adds a lazy import that is made because the program uses this dotted name.
+    pub fn add_use(&mut self, dotted: &str) {
+        if self.length <= MAX_PRELUDE {
+            self.length += dotted.len();
+            let mut parts = dotted.split('.').map(Name::from);
+            let first = Expr::Name(parts.next().unwrap_or_default());
+            let value = parts.fold(first, |value, name| Expr::Attribute(Box::new(value), name));
+            let statement = ProgramStatement::expression(value);
+            self.earlier.push(Earlier { statement, kind: EarlierKind::Imports });
         }
     }
 
@@ -112,52 +121,78 @@ impl<'a> Prelude<'a> {
         self.nested.truncate(depth);
     }
 
-    /// Returns the source of the code that runs before an import and may change what it loads. It
-    /// is empty if there is none, or too much to follow. `earlier` are the modules that the same
-    /// statement imports first.
-    pub fn before(&self, earlier: &[ast::Alias]) -> Arc<str> {
+    /// Returns the point of the next import: after the statements that may change what it loads. It
+    /// is the beginning of the program if there are none, or too many to follow. `earlier` are the
+    /// modules that the same statement imports first.
+    pub fn point(&mut self, earlier: &[ast::Alias]) -> ImportPoint {
+        let position = self.points;
+        self.points += 1;
         if self.length > MAX_PRELUDE || earlier.len() > MAX_NAMES {
-            return Arc::default();
+            return ImportPoint::new(position, Vec::new());
         }
         let all = || self.earlier.iter().chain(&self.nested);
         let loads = all().any(|earlier| matches!(earlier.kind, EarlierKind::Loads));
-        let counts = |earlier: &&Earlier<'_>| loads || !matches!(earlier.kind, EarlierKind::Prepares);
-        let lines = all().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
-        let mut text: String = lines.collect();
-        let others = earlier.iter().map(|alias| alias.name.as_str());
-        for module in others.filter(|name| !is_standard(top_level(name))) {
-            text += &format!("import {module}\n");
-        }
-        text.into()
+        let counts = |earlier: &&Earlier| loads || !matches!(earlier.kind, EarlierKind::Prepares);
+        let statements = all().filter(counts).map(|earlier| earlier.statement.clone());
+        let others = earlier.iter().filter(|alias| !is_standard(top_level(&alias.name)));
+        let others = others.map(|alias| {
+            let bound = alias.asname.as_ref().map(|name| Name::from(name.as_str()));
+            ProgramStatement::import(Name::from(alias.name.as_str()), bound)
+        });
+        ImportPoint::new(position, statements.chain(others).collect())
     }
 }
 
-impl<'a> Earlier<'a> {
-    /// Classifies a statement by its effect on later ones. Returns `None` if it has none.
-    fn of(text: &'a str, stmt: &ast::Stmt, may_load: bool) -> Option<Earlier<'a>> {
-        let text = text.get(stmt.range().to_std_range())?;
-        let kind = match stmt {
-            ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
-            ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
-                if module.as_str() == "__future__" {
-                    return None;
-                }
-                imported(std::iter::once(module.as_str()))
-            }
-            // A relative import belongs to a package rather than a program: see
-            // `Document::is_in_package`.
-            ast::Stmt::ImportFrom(_) => return None,
-            _ if may_load && standard::may_load(text) => EarlierKind::Loads,
-            ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
-            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => EarlierKind::Prepares,
-            ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
-                EarlierKind::Imports
-            }
-            _ => return None,
+/// The source of a document, from which statements are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The text, as Python.
+    pub text: &'a str,
+    /// The lowering of that text.
+    pub lowering: Lowering<'a>,
+}
+
+impl Source<'_> {
+    /// Lowers a statement that may have an effect on later ones, and classifies the effect.
+    fn earlier(self, stmt: &ast::Stmt, may_load: bool, required: &[Name]) -> Vec<Earlier> {
+        let text = self.text.get(stmt.range().to_std_range());
+        let Some((text, kind)) = text.and_then(|text| Some((text, effect(text, stmt, may_load)?))) else {
+            return Vec::new();
         };
-        let is_data = matches!(kind, EarlierKind::Prepares) && text.len() > MAX_VALUE;
-        (!is_data).then_some(Earlier { text, kind })
+        let mut statements = Vec::new();
+        self.lowering.stmt(stmt, &mut statements);
+        let statements = ProgramStatement::all(statements, text, required);
+        statements.into_iter().map(|statement| Earlier { statement, kind }).collect()
     }
+}
+
+fn is_import(stmt: &ast::Stmt) -> bool {
+    matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_))
+}
+
+/// Returns the effect of a statement on later ones, or `None` if it has none.
+fn effect(text: &str, stmt: &ast::Stmt, may_load: bool) -> Option<EarlierKind> {
+    let kind = match stmt {
+        ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
+        ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
+            if module.as_str() == "__future__" {
+                return None;
+            }
+            imported(std::iter::once(module.as_str()))
+        }
+        // A relative import belongs to a package rather than a program: see
+        // `Document::is_in_package`.
+        ast::Stmt::ImportFrom(_) => return None,
+        _ if may_load && standard::may_load(text) => EarlierKind::Loads,
+        ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
+        ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => EarlierKind::Prepares,
+        ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
+            EarlierKind::Imports
+        }
+        _ => return None,
+    };
+    let is_data = matches!(kind, EarlierKind::Prepares) && text.len() > MAX_VALUE;
+    (!is_data).then_some(kind)
 }
 
 fn imported<'a>(mut names: impl Iterator<Item = &'a str>) -> EarlierKind {

@@ -6,6 +6,7 @@
 //! script is small, and so quick to walk, to cache on disk, and to record in a snapshot.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -61,7 +62,7 @@ pub struct Script {
 }
 
 /// A statement and its line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stmt {
     /// The 1-based line.
     pub line: u32,
@@ -69,8 +70,15 @@ pub struct Stmt {
     pub kind: StmtKind,
 }
 
+/// Statements that differ in their lines only have the same hash.
+impl Hash for Stmt {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+    }
+}
+
 /// The statements that can take part in loading.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StmtKind {
     /// `import module as alias`, one for each name of the statement.
     Import {
@@ -178,7 +186,7 @@ pub enum StmtKind {
 }
 
 /// `try: … except …: … else: … finally: …`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Try {
     /// The statements after `try`.
     pub body: Vec<Stmt>,
@@ -191,7 +199,7 @@ pub struct Try {
 }
 
 /// `except catches as name: body`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Handler {
     /// The exception class or a tuple of classes. `None` catches everything.
     pub catches: Option<Expr>,
@@ -202,7 +210,7 @@ pub struct Handler {
 }
 
 /// A function. Defining it has no effect; calling it runs its body.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Function {
     /// The name after `def`, or `<lambda>`.
     pub name: Name,
@@ -219,7 +227,7 @@ pub struct Function {
 }
 
 /// A function whose body is read when it is called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The name after `def`.
     pub name: Name,
@@ -230,7 +238,7 @@ pub struct LeftOut {
 }
 
 /// The decorator of a function, as far as it determines how the function behaves as an attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Decoration {
     /// No decorator, or one that is assumed to return the function.
     None,
@@ -256,7 +264,7 @@ pub struct Span {
 }
 
 /// A named parameter with its default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Parameter {
     /// The name, without `*` or `**`.
     pub name: Name,
@@ -268,7 +276,7 @@ pub struct Parameter {
 }
 
 /// The arguments that a parameter accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum ParameterKind {
     /// The next positional argument, or the one of this name.
     #[default]
@@ -282,7 +290,7 @@ pub enum ParameterKind {
 }
 
 /// An expression.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Expr {
     /// A value that can't be known without running Python.
     Opaque,
@@ -339,7 +347,7 @@ pub enum Expr {
 }
 
 /// `function(arguments, name=value, **values)`. Unpacked keywords have an empty name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Call {
     /// The called expression.
     pub function: Expr,
@@ -351,7 +359,7 @@ pub struct Call {
 
 /// A `for` clause of a comprehension. With several clauses, this is the first, and the element is
 /// another comprehension.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Comprehension {
     /// The expression that is evaluated for each item.
     pub element: Expr,
@@ -367,7 +375,7 @@ pub struct Comprehension {
 }
 
 /// The result of a comprehension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum ComprehensionResult {
     /// A list, set, or generator.
     #[default]
@@ -379,7 +387,7 @@ pub enum ComprehensionResult {
 }
 
 /// Operators whose results on strings, numbers, and lists can matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BinaryOp {
     /// `+`
     Add,
@@ -400,7 +408,7 @@ pub enum BinaryOp {
 }
 
 /// Comparison operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CompareOp {
     /// `==`
     Eq,

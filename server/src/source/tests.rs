@@ -407,19 +407,19 @@ proptest::proptest! {
 /// Returns the code that the program executes before each import.
 fn before(text: &str) -> String {
     let imports = Document::parse(text).imports;
-    imports.iter().map(|import| format!("{}: {:?}\n", import.module, &*import.before)).collect()
+    imports.iter().map(|import| format!("{}: {:?}\n", import.module, import.point)).collect()
 }
 
 #[test]
 fn code_before_an_import_counts_if_it_may_load() {
     expect![[r#"
-        __future__: ""
-        os: ""
-        sys: ""
-        scipy: ""
-        tensorflow: "import scipy\n"
-        torch: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nimport tensorflow as tf\nos.add_dll_directory(LIBS)\nprint(tf)\n"
-        tensorflow: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nimport tensorflow as tf\nos.add_dll_directory(LIBS)\nprint(tf)\ntry:\n    import torch\nexcept ImportError:\n    torch = None\n"
+        __future__: []
+        os: []
+        sys: []
+        scipy: []
+        tensorflow: ["import scipy"]
+        torch: ["import os", "import sys", "import scipy", "line 5", "import tensorflow", "line 7", "line 8"]
+        tensorflow: ["import os", "import sys", "import scipy", "line 5", "import tensorflow", "line 7", "line 8", "line 9"]
     "#]].assert_eq(&before(
         "'A program.'
 from __future__ import annotations
@@ -438,26 +438,26 @@ from tensorflow import keras
     ));
     // A repeated import has no effect.
     expect![[r#"
-        a: ""
-        b: "import a\n"
-        a: "import a\nimport b\n"
-        b: "import a\nimport b\n"
-        c: "import a\nimport b\nimport b\n"
-        a: "import a\nimport b\nimport b, c\n"
+        a: []
+        b: ["import a"]
+        a: ["import a", "import b"]
+        b: ["import a", "import b"]
+        c: ["import a", "import b", "import b"]
+        a: ["import a", "import b", "import c"]
     "#]]
     .assert_eq(&before("import a\nimport b\nimport a\nimport b, c\nimport a\n"));
     // The names of one statement are imported one after another.
     expect![[r#"
-        os: ""
-        scipy.linalg: ""
-        tensorflow.keras: "import scipy.linalg\n"
-        tensorflow: "import scipy.linalg\nimport tensorflow.keras\n"
+        os: []
+        scipy.linalg: []
+        tensorflow.keras: ["import scipy.linalg"]
+        tensorflow: ["import scipy.linalg", "import tensorflow.keras"]
     "#]]
     .assert_eq(&before("import os, scipy.linalg, tensorflow.keras, tensorflow\n"));
     // Without a word about loading, neither the standard library nor values matter.
     expect![[r#"
-        os: ""
-        tensorflow: ""
+        os: []
+        tensorflow: []
     "#]]
     .assert_eq(&before("import os\nx = os.getcwd()\nprint(x)\nimport tensorflow\n"));
 }
@@ -466,11 +466,11 @@ from tensorflow import keras
 fn excessive_code_before_an_import_is_left_out() {
     let many: String = (0..5_000).map(|at| format!("import package_{at}\n")).collect();
     let imports = Document::parse(&many).imports;
-    assert_eq!(&*imports[1].before, "import package_0\n");
-    assert_eq!(&*imports[4_999].before, "");
+    assert_eq!(format!("{:?}", imports[1].point), r#"["import package_0"]"#);
+    assert!(imports[4_999].point.is_first());
     let in_one: Vec<String> = (0..100_000).map(|at| format!("package_{at}")).collect();
     let imports = Document::parse(&format!("import {}\n", in_one.join(", "))).imports;
-    assert_eq!(&*imports[99_999].before, "");
+    assert!(imports[99_999].point.is_first());
 }
 
 /// Checks the first use of each version's syntax.

@@ -93,8 +93,8 @@ impl Offer<'_> {
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
             action if action.is_insertion() => (Some(self.edit(&action.value())?), None),
-            Action::MoveImport { statement, above, after } => {
-                (Some(self.move_import(statement, above, *after)?), None)
+            Action::MoveImport { statement, above, to } => {
+                (Some(self.move_import(statement, above, *to)?), None)
             }
             Action::Steps(steps) if steps.iter().all(|(_, step)| step.is_insertion()) => {
                 (Some(self.edit(&fix.action.value().replace('\n', self.view.document.line_ending()))?), None)
@@ -205,9 +205,9 @@ impl Offer<'_> {
 
     /// Returns the edit that inserts the import above another one, and removes its line if that
     /// contains nothing else.
-    fn move_import(&self, statement: &str, above: &str, after: usize) -> Option<WorkspaceEdit> {
+    fn move_import(&self, statement: &str, above: &str, to: u128) -> Option<WorkspaceEdit> {
         let document = self.view.document;
-        let is_there = |import: &&ImportStatement| import.before.len() == after && *import.module == *above;
+        let is_there = |import: &&ImportStatement| import.point.identity() == to && *import.module == *above;
         let target = self.view.imports().iter().find(is_there)?;
         let place = Position { line: target.statement_line, character: 0 };
         let inserted = format!("{statement}{}", document.line_ending());

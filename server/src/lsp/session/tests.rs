@@ -97,7 +97,8 @@ impl Window {
                 self.last = *generation;
                 self.stop = analysis.stop.clone();
                 self.imports = analysis.imports.clone();
-                let folder = |import: &Import| import.document.as_ref().and_then(WinPath::parent);
+                let folder =
+                    |import: &Import| import.document.as_ref().map(|document| document.folder.clone());
                 let asked = analysis.imports.iter().map(|import| match folder(import) {
                     Some(folder) => format!("{} in {folder}", import.name),
                     None => import.name.clone(),
@@ -945,8 +946,9 @@ fn edit(window: &mut Window, cells: Value) {
 fn befores(window: &Window) -> Vec<String> {
     let wanted = window.session.wanted(0).into_iter().filter(|import| import.document.is_some());
     let cells = wanted.map(|import| {
-        let before = import.before.strip_prefix("import ipykernel.kernelapp\n").unwrap();
-        format!("{} after {before:?}", import.name)
+        let before = format!("{:?}", import.point).replace('"', "");
+        let before = before.strip_prefix("[import ipykernel.kernelapp").unwrap();
+        format!("{} after [{}", import.name, before.trim_start_matches(", "))
     });
     cells.collect()
 }
@@ -975,7 +977,7 @@ fn a_cell_is_diagnosed_after_those_above_it() {
         vscode-notebook-cell:/w/n.ipynb#m1 v1: nothing
     "#]]
     .assert_eq(&sorted_effects(&mut window));
-    assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
+    assert_eq!(befores(&window), ["numpy after []", "tensorflow after [import numpy]"]);
     window.answered(&[("tensorflow", &[failure()]), ("numpy", &[])]);
     expect![[r#"
         file:///w is broken: missing-vc-runtime is the matter (1)
@@ -1050,11 +1052,11 @@ fn a_stub_file_has_no_findings() {
 #[test]
 fn edits_of_a_notebook_keep_the_order() {
     let mut window = window_with_notebook(&[("W0", "import numpy"), ("W1", "import tensorflow")]);
-    assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
+    assert_eq!(befores(&window), ["numpy after []", "tensorflow after [import numpy]"]);
     // Moved: removed and inserted elsewhere, while the document of the cell stays open.
     let moved = json!({ "structure": { "array": { "start": 0, "deleteCount": 2, "cells": [cell("W1"), cell("W0")] } } });
     edit(&mut window, moved);
-    assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
+    assert_eq!(befores(&window), ["numpy after [import tensorflow]", "tensorflow after []"]);
     // Added, with a document that is edited in the same notification.
     edit(
         &mut window,
@@ -1071,15 +1073,15 @@ fn edits_of_a_notebook_keep_the_order() {
     assert_eq!(
         befores(&window),
         [
-            "numpy after \"import tensorflow\\nimport scipy\\n\"",
-            "scipy after \"import tensorflow\\n\"",
-            "tensorflow after \"\""
+            "numpy after [import tensorflow, import scipy]",
+            "scipy after [import tensorflow]",
+            "tensorflow after []"
         ]
     );
     // A cell that becomes markup doesn't count, and counts again when it becomes code.
     let kind = |kind| json!({ "data": [{ "kind": kind, "document": cell("W1")["document"] }] });
     edit(&mut window, kind(1));
-    assert_eq!(befores(&window), ["numpy after \"import scipy\\n\"", "scipy after \"\""]);
+    assert_eq!(befores(&window), ["numpy after [import scipy]", "scipy after []"]);
     edit(&mut window, kind(2));
     // Removed. Positions outside the notebook are clamped to it.
     let removed = json!({
@@ -1089,7 +1091,7 @@ fn edits_of_a_notebook_keep_the_order() {
     });
     edit(&mut window, removed);
     edit(&mut window, json!({ "structure": { "array": { "start": 99, "deleteCount": 7 } } }));
-    assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
+    assert_eq!(befores(&window), ["numpy after [import tensorflow]", "tensorflow after []"]);
     notebook(
         &mut window,
         "Close",
