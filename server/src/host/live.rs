@@ -12,11 +12,12 @@ use windows_sys::Win32::System::SystemInformation::IMAGE_FILE_MACHINE_UNKNOWN;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, IsWow64Process2};
 
 use super::disk::Disk;
+use super::error::readable_system_directory;
 use super::path::{WinPath, fold_name};
 use super::registered_pythons::of_this_system;
 use super::running::{MachineFacts, RegisteredRuntime};
 use super::variables::OF_ENVIRONMENTS;
-use super::{ApiSets, FactCache, Host, HostError, HostKind, known_dlls, readable_system_directory};
+use super::{ApiSets, FactCache, Host, HostError, HostKind, known_dlls};
 use crate::image::{FileVersion, Machine};
 
 const WINDOWS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";

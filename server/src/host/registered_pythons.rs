@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Host, WinPath};
+use super::WinPath;
 
 /// An interpreter in the registry. It may not exist any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +61,6 @@ impl RegisteredPython {
             Registration::Package => return format!("package {}", self.tag),
         };
         format!(r"{hive}\{python}\{}\{}", self.company, self.tag)
-    }
-}
-
-impl Host {
-    /// Replaces the interpreters in its registry.
-    pub fn with_registered_pythons(mut self, pythons: Vec<RegisteredPython>) -> Host {
-        self.registered_pythons = pythons.into();
-        self
     }
 }
 

@@ -6,6 +6,7 @@
 mod essence;
 mod facts;
 mod finished;
+mod json;
 mod notation;
 mod recording;
 mod redactor;
@@ -32,6 +33,7 @@ use crate::image::Machine;
 use crate::source::placeholders;
 use facts::Facts;
 pub use finished::{FinishedSnapshot, SnapshotContents};
+use json::{MAX_DEPTH, nesting, parse};
 use notation::Notated;
 pub use recording::{Recorder, Recording};
 pub use redactor::Redactor;
@@ -219,41 +221,6 @@ fn unpacked(mut input: impl Read) -> std::io::Result<Vec<u8>> {
         all.take(MAX_BYTES).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
-}
-
-/// The maximum nesting depth of a snapshot, which allows for the longest chain of `elif` in a
-/// module.
-const MAX_DEPTH: usize = 2_000;
-
-/// Parses JSON without `serde_json`'s own limit of 128 levels, which modules exceed. The caller
-/// checks [`nesting`] instead.
-fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    json.disable_recursion_limit();
-    let value = T::deserialize(&mut json)?;
-    json.end()?;
-    Ok(value)
-}
-
-/// Returns how deep brackets are nested outside of strings.
-fn nesting(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut quoted = false;
-    let mut escaped = false;
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Converts the error of a snapshot in memory that cannot be turned into JSON, or back.

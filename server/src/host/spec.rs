@@ -18,6 +18,16 @@ pub enum HostSpec {
     Path(PathBuf),
 }
 
+impl Host {
+    /// Opens the machine that `name` names as a value of `--host`.
+    ///
+    /// # Errors
+    /// As for [`HostSpec::open`].
+    pub fn named(name: &str, cache: Arc<FactCache>) -> Result<Host, HostError> {
+        HostSpec::from(name).open(None, cache)
+    }
+}
+
 impl From<&str> for HostSpec {
     fn from(name: &str) -> HostSpec {
         match Baseline::named(name) {

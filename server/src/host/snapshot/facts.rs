@@ -8,7 +8,7 @@ use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::parse;
+use super::json::parse;
 use crate::host::fact::{AnyAnswer, Fact, FactKey, FactKind};
 use crate::host::facts::recorded;
 use crate::host::fault::{FileError, ImageFault};

@@ -9,10 +9,11 @@ use lzma_rust2::{XzOptions, XzWriter};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::json::parse;
 use super::notation::with_constants;
 use super::secrets::secret_in;
 use super::users::{Users, strings_of};
-use super::{SnapshotError, damaged, package_of, parse, read};
+use super::{SnapshotError, damaged, package_of, read};
 use crate::host::Host;
 use crate::source::placeholders;
 
