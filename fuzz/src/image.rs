@@ -1,7 +1,7 @@
 //! PE images: headers, tables, resources, manifests, and the bindings between two images.
 
 use whydll::host::ApiSets;
-use whydll::image::{Binding, Image, Import, LooksLike, Manifest, Symbol};
+use whydll::image::{Binding, Image, ImportedDll, LooksLike, Manifest, Symbol};
 use world::pe::{self, EntryPoint, Export, ForX64, ImageSpec, Machine};
 
 use crate::Target;
@@ -44,7 +44,7 @@ pub fn look_at(image: &Image<'_>) {
     let _ = (image.module_imports(), image.instructions_at_start());
 }
 
-fn look_at_import(image: &Image<'_>, import: &Import) {
+fn look_at_import(image: &Image<'_>, import: &ImportedDll) {
     let _ = (image.asks_for_something(import), Binding::between(image, &import.dll, image));
     let symbols = image.symbols(import).unwrap_or_default();
     for function in symbols.iter().take(10).filter_map(|symbol| match symbol {

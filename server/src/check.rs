@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
 
-pub use explain::{ExplainError, FailedImport, Precedence};
+pub use explain::{ExplainError, ExplainedImport, Precedence};
 
 /// A file to check.
 pub struct SourceFile {

@@ -7,7 +7,7 @@ use crate::report::{Explanation, Report};
 use crate::traceback::Traceback;
 
 /// The import that failed in a traceback, and the environment in which it is diagnosed.
-pub struct FailedImport<'t> {
+pub struct ExplainedImport<'t> {
     /// The opened environment.
     pub target: OpenTarget,
     traceback: &'t Traceback,
@@ -36,7 +36,7 @@ pub enum ExplainError {
     NoImport,
 }
 
-impl<'t> FailedImport<'t> {
+impl<'t> ExplainedImport<'t> {
     /// Opens the environment, and finds the import, which is `named` if the user names it.
     ///
     /// # Errors
@@ -46,14 +46,14 @@ impl<'t> FailedImport<'t> {
         target: &Target,
         precedence: Precedence,
         named: Option<&str>,
-    ) -> Result<FailedImport<'t>, ExplainError> {
+    ) -> Result<ExplainedImport<'t>, ExplainError> {
         let (target, same_environment) = open(traceback, target, precedence)?;
         let import = match named {
             Some(name) => Import::first(name),
             None => Import::of_traceback(traceback, &target.environment, &*target.host.files)
                 .ok_or(ExplainError::NoImport)?,
         };
-        Ok(FailedImport { target, traceback, import, same_environment })
+        Ok(ExplainedImport { target, traceback, import, same_environment })
     }
 
     /// Diagnoses the import.
@@ -65,7 +65,7 @@ impl<'t> FailedImport<'t> {
 
     /// Returns the explanation of the traceback.
     pub fn explanation(&self) -> Explanation<'_> {
-        let FailedImport { traceback, import, same_environment, .. } = self;
+        let ExplainedImport { traceback, import, same_environment, .. } = self;
         Explanation { traceback, import: Some(&import.name), same_environment: *same_environment }
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::target::TargetArguments;
 use super::{CommandError, ReportFormat, print};
-use crate::check::{ExplainError, FailedImport, Precedence};
+use crate::check::{ExplainError, ExplainedImport, Precedence};
 use crate::traceback;
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
         None => Precedence::Traceback,
     };
     let failed =
-        FailedImport::of(&traceback, &arguments.target.target(), precedence, arguments.import.as_deref());
+        ExplainedImport::of(&traceback, &arguments.target.target(), precedence, arguments.import.as_deref());
     let failed = failed.map_err(|error| match error {
         ExplainError::Target(error) => CommandError::from(error),
         ExplainError::NoImport => CommandError::NoImport { path: name },

@@ -70,7 +70,7 @@ mod tests {
     use world::World;
 
     use super::*;
-    use crate::check::{FailedImport, Precedence};
+    use crate::check::{ExplainedImport, Precedence};
     use crate::lsp::target_of_folder;
 
     #[derive(Parser)]
@@ -106,7 +106,7 @@ mod tests {
                          import pkg\nImportError: DLL load failed while importing pkg: x\n";
         let traceback = crate::traceback::read(traceback).unwrap();
         for target in [&terminal, &editor] {
-            let explained = FailedImport::of(&traceback, target, Precedence::Traceback, None);
+            let explained = ExplainedImport::of(&traceback, target, Precedence::Traceback, None);
             let explained =
                 explained.map(|failed| failed.target.environment.prefix.as_str().replace('\\', "/"));
             let prefix = expected.split(", ").next().unwrap().to_owned();

@@ -10,7 +10,7 @@ use crate::cpython::{Finder, Interpreter, Prefetcher};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
-use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
+use crate::plan::{Event, ImportFailure, ImportOutcome, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::source::{ImportPoint, Name, Stmt, StmtKind, top_level};
 
 use super::case::Case;
@@ -372,7 +372,7 @@ impl<'e> Program<'e> {
     }
 
     /// Makes an import of the module, or of a name in another module.
-    fn follow(&mut self, module: &str, member: Option<Member<'_>>) -> Imported {
+    fn follow(&mut self, module: &str, member: Option<Member<'_>>) -> ImportOutcome {
         let imported = match member {
             None => self.plan.import(module),
             // The statement of an access isn't among those before a later import.

@@ -6,7 +6,7 @@
 use pelite::image::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT;
 
 use super::{
-    Image, ImageError, Import, TableDefect,
+    Image, ImageError, ImportedDll, TableDefect,
     error::bad_table,
     imports::{MAX_DLL_NAME, MAX_IMPORTS, entry},
 };
@@ -22,7 +22,7 @@ impl Image<'_> {
     /// # Errors
     ///
     /// The same as of [`Image::imports`].
-    pub fn delay_imports(&self) -> Result<Vec<Import>, ImageError> {
+    pub fn delay_imports(&self) -> Result<Vec<ImportedDll>, ImageError> {
         const WHAT: &str = "the delay-load import table";
         let Some(table) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
             return Ok(Vec::new());
@@ -44,7 +44,7 @@ impl Image<'_> {
                     .and_then(|rva| u32::try_from(rva).ok())
                     .ok_or_else(|| bad_table(WHAT, at, TableDefect::Malformed))
             };
-            imports.push(Import {
+            imports.push(ImportedDll {
                 dll: self.memory.string(rva(dll)?, MAX_DLL_NAME, "the name of a delay-loaded DLL")?,
                 // Unlike in an import, the address table isn't a substitute: it refers to code.
                 thunks: if names != 0 { rva(names)? } else { 0 },

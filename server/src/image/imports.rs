@@ -10,7 +10,7 @@ use super::{Image, ImageError, TableDefect, error::bad_table};
 
 /// A DLL that an image imports, as returned by [`Image::imports`] and [`Image::delay_imports`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Import {
+pub struct ImportedDll {
     /// The DLL's name exactly as in the image, including case and trailing spaces.
     pub dll: String,
     /// The RVA of the list of symbols, or zero if there is none. It is the import name table, or,
@@ -68,7 +68,7 @@ impl Image<'_> {
     ///
     /// [`ImageError::BadTable`] if a descriptor or a name is outside the image, or a name is longer
     /// than 511 bytes; [`ImageError::TooMany`] if there are more than 65536 descriptors.
-    pub fn imports(&self) -> Result<Vec<Import>, ImageError> {
+    pub fn imports(&self) -> Result<Vec<ImportedDll>, ImageError> {
         let Some(table) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_IMPORT) else {
             return Ok(Vec::new());
         };
@@ -81,7 +81,7 @@ impl Image<'_> {
             if dll == 0 || address_table == 0 {
                 return Ok(imports);
             }
-            imports.push(Import {
+            imports.push(ImportedDll {
                 dll: self.memory.string(dll, MAX_DLL_NAME, "the name of an imported DLL")?,
                 addresses: address_table,
                 thunks: if name_table != 0 { name_table } else { address_table },
@@ -96,7 +96,7 @@ impl Image<'_> {
     /// # Errors
     ///
     /// [`ImageError::BadTable`] if its first thunk is outside the image.
-    pub fn asks_for_something(&self, import: &Import) -> Result<bool, ImageError> {
+    pub fn asks_for_something(&self, import: &ImportedDll) -> Result<bool, ImageError> {
         const WHAT: &str = "the list of imported symbols";
         Ok(import.thunks != 0
             && match self.is_pe32_plus() {
@@ -113,7 +113,7 @@ impl Image<'_> {
     /// [`ImageError::BadTable`] if a thunk or a name is outside the image, or a name is longer than
     /// 4095 bytes; [`ImageError::TooMany`] if there are more than a million symbols or 64 MiB of
     /// names.
-    pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
+    pub fn symbols(&self, import: &ImportedDll) -> Result<Vec<Symbol>, ImageError> {
         let mut symbols = Vec::new();
         self.visit_symbols(import, |_, symbol| {
             symbols.push(symbol.to_owned());
@@ -125,7 +125,7 @@ impl Image<'_> {
     /// Visits the symbols of an import, each with its index in the table.
     pub(super) fn visit_symbols(
         &self,
-        import: &Import,
+        import: &ImportedDll,
         mut visit: impl FnMut(u32, SymbolRef<'_>) -> Result<(), ImageError>,
     ) -> Result<(), ImageError> {
         const WHAT: &str = "the list of imported symbols";

@@ -86,7 +86,7 @@ mod tests;
 pub use binding::{Binding, CONSTEXPR_MUTEX, Forwarded};
 pub use error::{ImageError, LooksLike, TableDefect};
 pub use exports::Export;
-pub use imports::{Import, Symbol};
+pub use imports::{ImportedDll, Symbol};
 pub use instruction_sets::instruction_sets;
 pub use machine::Machine;
 pub use manifest::{Assembly, LIBRARY_MANIFEST, Manifest, PROGRAM_MANIFEST};

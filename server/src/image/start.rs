@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::code::{AssignedValue, Convention, Destination, Instruction, Operation, Register, Value};
+use super::code::{AssignedValue, CodeValue, Convention, Destination, Instruction, Operation, Register};
 use super::imports::entry;
 use super::{Export, Image, ImageError, Symbol};
 
@@ -311,7 +311,7 @@ impl Walk<'_, '_> {
     fn called(&self, target: Destination) -> Option<Called> {
         let slot = match target {
             Destination::Code(to) => self.image.slot_behind(to)?,
-            Destination::Pointer(Value::Memory(memory)) => memory.address()?,
+            Destination::Pointer(CodeValue::Memory(memory)) => memory.address()?,
             Destination::Pointer(_) => return None,
         };
         self.slots.get(&slot).copied()

@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::{
     Position, Range, TextDocumentContentChangeEvent, Url,
 };
 
-use super::document::Change;
+use super::document::TextChange;
 use super::session::GroupedFinding;
 use crate::diagnosis::{Related, Severity};
 use crate::host::WinPath;
@@ -29,11 +29,11 @@ pub fn range(range: source::Range) -> Range {
 }
 
 /// Converts a change of a document.
-pub fn change(event: TextDocumentContentChangeEvent) -> Change {
+pub fn change(event: TextDocumentContentChangeEvent) -> TextChange {
     let range = event
         .range
         .map(|range| source::Range { start: source_position(range.start), end: source_position(range.end) });
-    Change { range, text: event.text }
+    TextChange { range, text: event.text }
 }
 
 /// Returns the diagnostic for a finding, on the first import of the document that it affects.

@@ -41,7 +41,7 @@ struct ParsedDocument {
 
 /// A change of a document: of a range, or of its whole content.
 #[derive(Debug)]
-pub struct Change {
+pub struct TextChange {
     pub range: Option<Range>,
     pub text: String,
 }
@@ -60,9 +60,9 @@ impl OpenDocument {
 
     /// Applies changes, each to the result of the one before. Positions outside the document are
     /// clamped to it.
-    pub fn change(&mut self, version: i32, changes: Vec<Change>) {
+    pub fn change(&mut self, version: i32, changes: Vec<TextChange>) {
         self.version = version;
-        for Change { range, text } in changes {
+        for TextChange { range, text } in changes {
             match range {
                 None => {
                     self.text = text;
@@ -175,9 +175,10 @@ mod tests {
 
     fn changed(text: &str, changes: &[(Position, Position, &str)]) -> String {
         let mut document = OpenDocument::new(1, text.to_owned(), 0, None);
-        let changes = changes
-            .iter()
-            .map(|&(start, end, text)| Change { range: Some(Range { start, end }), text: text.to_owned() });
+        let changes = changes.iter().map(|&(start, end, text)| TextChange {
+            range: Some(Range { start, end }),
+            text: text.to_owned(),
+        });
         document.change(2, changes.collect());
         document.text
     }
@@ -230,7 +231,7 @@ mod tests {
         };
         assert_eq!(accesses(&document), ["random"]);
         let change = |start, end, text: &str| {
-            vec![Change { range: Some(Range { start, end }), text: text.to_owned() }]
+            vec![TextChange { range: Some(Range { start, end }), text: text.to_owned() }]
         };
         document.change(2, change(at(1, 6), at(1, 12), "lin"));
         assert_eq!(accesses(&document), [""; 0]);

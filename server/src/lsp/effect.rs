@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{MessageType, PublishDiagnosticsParams, Registration, Url};
 
 use super::analysis::Analysis;
-use super::health::Health;
+use super::health::ScopeHealth;
 use crate::environment::Target;
 use crate::host::Watched;
 
@@ -13,7 +13,7 @@ pub enum Effect {
     /// Publish the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
     /// Send the health of an environment to the editor.
-    Health(Health),
+    Health(ScopeHealth),
     /// Write to the editor's log.
     Log(MessageType, String),
     /// Request the settings of these folders from the editor, and those of the window last.

@@ -27,12 +27,12 @@ impl Notification for HealthChanged {
 #[derive(Serialize, Deserialize)]
 pub struct HealthParams {
     #[serde(flatten)]
-    health: Health,
+    health: ScopeHealth,
     details: String,
 }
 
-impl From<Health> for HealthParams {
-    fn from(mut health: Health) -> HealthParams {
+impl From<ScopeHealth> for HealthParams {
+    fn from(mut health: ScopeHealth) -> HealthParams {
         let details = health.details();
         health.label = visible(&health.label).into_owned();
         health.summary = visible(&health.summary).into_owned();
@@ -43,7 +43,7 @@ impl From<Health> for HealthParams {
 /// The health of a scope's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Health {
+pub struct ScopeHealth {
     /// The URI of the folder as the editor writes it; `null` for documents outside all folders.
     pub scope_uri: Option<Url>,
     /// The health in one word.
@@ -67,7 +67,7 @@ pub struct Health {
 }
 
 /// A watched import of an open document.
-pub struct Imported {
+pub struct WatchedImport {
     /// The import.
     pub import: Import,
     /// What surrounds it, such as a `try` statement.
@@ -121,10 +121,10 @@ impl From<diagnosis::Health> for State {
     }
 }
 
-impl Health {
+impl ScopeHealth {
     /// Returns the health while an analysis is running.
-    pub fn checking(scope_uri: Option<Url>, target: &Target, settings: &Settings) -> Health {
-        Health {
+    pub fn checking(scope_uri: Option<Url>, target: &Target, settings: &Settings) -> ScopeHealth {
+        ScopeHealth {
             scope_uri,
             state: State::Checking,
             label: "checking DLLs".to_owned(),
@@ -141,7 +141,12 @@ impl Health {
     ///
     /// A package that the settings name counts if it is installed or `imported` by an open
     /// document. Any other package counts only for the imports in `imported`.
-    pub fn of(scope_uri: Option<Url>, answer: &Answer, settings: &Settings, imported: &[Imported]) -> Health {
+    pub fn of(
+        scope_uri: Option<Url>,
+        answer: &Answer,
+        settings: &Settings,
+        imported: &[WatchedImport],
+    ) -> ScopeHealth {
         let examined = match &answer.environment {
             Ok(examined) => examined,
             Err(reason) => {
@@ -151,7 +156,7 @@ impl Health {
                     Absence::Gone => (State::Unknown, "Python is gone"),
                     Absence::Other => (State::Unknown, "DLLs not checked"),
                 };
-                return Health {
+                return ScopeHealth {
                     scope_uri,
                     state,
                     label: label.to_owned(),
@@ -176,7 +181,7 @@ impl Health {
             packages.extend(installed);
             let own = imported.iter().filter(|it| top_level(&it.import.name) == name);
             // An attribute access follows an import of the package.
-            let own: Vec<&Imported> = own.filter(|it| !it.import.is_access).collect();
+            let own: Vec<&WatchedImport> = own.filter(|it| !it.import.is_access).collect();
             if installed.is_some() || !own.is_empty() {
                 // A finding that is silenced on every import of the package is not shown.
                 let is_silenced = |finding: &Finding| {
@@ -189,7 +194,7 @@ impl Health {
                 findings.extend(shown.filter_map(|finding| finding.under(&settings.severity, guard)));
             }
         }
-        for Imported { import, guard, ignores } in imported {
+        for WatchedImport { import, guard, ignores } in imported {
             let Some(diagnosis) = answer.diagnosis(import) else { continue };
             if names.contains(&top_level(&import.name)) {
                 continue;
@@ -237,7 +242,7 @@ impl Health {
                 format!("{} {imports} without errors{extent}", list(&names))
             }
         };
-        Health {
+        ScopeHealth {
             scope_uri,
             state,
             label,

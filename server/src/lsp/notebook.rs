@@ -14,21 +14,21 @@ use crate::source::Document;
 #[derive(Default)]
 pub struct Notebook {
     /// All cells that the editor reports, in order.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<OpenCell>,
     /// Its file, as a native path; `None` if it isn't on a disk.
     pub path: Option<WinPath>,
 }
 
 /// A cell (`NotebookCell` of the protocol).
 #[derive(Debug, Clone, Deserialize)]
-pub struct Cell {
+pub struct OpenCell {
     /// 1 for markup, 2 for code.
     kind: u32,
     /// The URI of its document.
     pub document: Url,
 }
 
-impl Cell {
+impl OpenCell {
     /// Whether it is a code cell.
     pub fn is_code(&self) -> bool {
         self.kind == 2

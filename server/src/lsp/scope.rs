@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tower_lsp::lsp_types::Url;
 
-use super::health::Health;
+use super::health::ScopeHealth;
 use super::settings::Settings;
 use crate::environment::{InterpreterSpec, Target};
 
@@ -25,7 +25,7 @@ pub struct Scope {
     /// Whether its health is needed.
     pub in_use: bool,
     /// The health that was sent last.
-    pub sent_health: Option<Health>,
+    pub sent_health: Option<ScopeHealth>,
 }
 
 impl Scope {

@@ -12,7 +12,7 @@ use super::frame::{Frame, Yields};
 use super::objects::Class;
 use super::value::{Arguments, Exception, Generator, ModuleRef, Value};
 use super::{Flow, Place, Plan};
-use crate::source::standard::Effect;
+use crate::source::standard::NameEffect;
 use crate::source::{Decoration, Expr, Function, LeftOut, Name, Parameter, ParameterKind, Span, StmtKind};
 
 /// A function and the module that defines it.
@@ -159,7 +159,7 @@ impl Plan<'_> {
     ) -> Result<Value, Rc<Exception>> {
         let decoration = match decorator {
             Value::Known(name) => match name.effect() {
-                Some(Effect::Decorates(decoration)) => decoration,
+                Some(NameEffect::Decorates(decoration)) => decoration,
                 _ => return Ok(value),
             },
             // `@name.setter`

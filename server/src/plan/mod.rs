@@ -43,7 +43,7 @@ use trace::Trace;
 use value::{Exception, ModuleRef, Value};
 use world::World;
 
-pub use outcome::{Constant, ImportFailure, Imported, MissingModule};
+pub use outcome::{Constant, ImportFailure, ImportOutcome, MissingModule};
 pub use trace::{Event, LoadFailure, LoadKind, Place, Step};
 
 /// A program that imports, in a simulated interpreter.
@@ -112,7 +112,7 @@ impl<'e> Plan<'e> {
     }
 
     /// Follows `import name` (dotted).
-    pub fn import(&mut self, name: &str) -> Imported {
+    pub fn import(&mut self, name: &str) -> ImportOutcome {
         self.start_up();
         let place = Place { file: None, line: 1 };
         self.requested = name.to_owned();
@@ -120,29 +120,29 @@ impl<'e> Plan<'e> {
         if let Some(prefetcher) = &mut self.prefetcher {
             prefetcher.stop();
         }
-        Imported { error: error.map(|exception| self.describe(&exception)) }
+        ImportOutcome { error: error.map(|exception| self.describe(&exception)) }
     }
 
     /// Follows the second part of `from module import name`, once `module` is imported: imports a
     /// submodule or calls `__getattr__`.
-    pub fn import_from_module(&mut self, module: &str, name: &Name) -> Imported {
+    pub fn import_from_module(&mut self, module: &str, name: &Name) -> ImportOutcome {
         let place = Place { file: None, line: 1 };
         self.requested = format!("{module}.{name}");
         let error = self.world.modules.get(module).cloned().and_then(|source| {
             let frame = Frame::of_module(source.clone());
             self.within_limit(&place, |plan| plan.import_name(&source, name, &frame, &place)).err()
         });
-        Imported { error: error.map(|exception| self.describe(&exception)) }
+        ImportOutcome { error: error.map(|exception| self.describe(&exception)) }
     }
 
     /// Follows an access to an attribute of a module that is already imported: `module.name`.
-    pub fn access(&mut self, module: &str, name: &Name) -> Imported {
+    pub fn access(&mut self, module: &str, name: &Name) -> ImportOutcome {
         let place = Place { file: None, line: 1 };
         self.requested = format!("{module}.{name}");
         let error = self.world.modules.get(module).cloned().and_then(|module| {
             self.within_limit(&place, |plan| plan.lazy_attribute(&module, name, &place)).err()
         });
-        Imported { error: error.map(|exception| self.describe(&exception)) }
+        ImportOutcome { error: error.map(|exception| self.describe(&exception)) }
     }
 
     /// Whether the imported module `module` lacks this name so far, and may get it from a

@@ -6,7 +6,7 @@ use crate::source::NewerSyntax;
 
 /// The result of an import.
 #[derive(Debug, Clone)]
-pub struct Imported {
+pub struct ImportOutcome {
     /// The failure, or `None` if the import works as far as is known.
     pub error: Option<ImportFailure>,
 }

@@ -12,10 +12,10 @@ use super::{Place, Plan};
 use crate::source::{Expr, Name, Stmt, StmtKind, placeholders};
 
 /// The targets of the names in `six.moves` and its submodules.
-pub(super) type Moved = Rc<FxHashMap<Name, Origin>>;
+pub(super) type Moved = Rc<FxHashMap<Name, MoveTarget>>;
 
 /// The target of a name.
-pub(super) enum Origin {
+pub(super) enum MoveTarget {
     /// A module.
     Module(Name),
     /// An attribute of a module.
@@ -66,11 +66,11 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
         match table.get(name) {
-            Some(Origin::Module(module) | Origin::Member(module)) if module == "builtins" => {
+            Some(MoveTarget::Module(module) | MoveTarget::Member(module)) if module == "builtins" => {
                 Ok(Value::Unknown)
             }
-            Some(Origin::Module(module)) => self.import_dotted(module, place).map(Value::Module),
-            Some(Origin::Member(module)) => {
+            Some(MoveTarget::Module(module)) => self.import_dotted(module, place).map(Value::Module),
+            Some(MoveTarget::Member(module)) => {
                 self.import_dotted(module, place).map(|module| module.get(name).unwrap_or(Value::Unknown))
             }
             None => Ok(Value::Unknown),
@@ -79,7 +79,7 @@ impl Plan<'_> {
 }
 
 /// Collects the entries of the lists at the top level of six.
-fn tables(body: &[Stmt], table: &mut FxHashMap<Name, Origin>) {
+fn tables(body: &[Stmt], table: &mut FxHashMap<Name, MoveTarget>) {
     for stmt in body {
         match &stmt.kind {
             StmtKind::Assign { value: Expr::List(items), .. }
@@ -97,7 +97,7 @@ fn tables(body: &[Stmt], table: &mut FxHashMap<Name, Origin>) {
 
 /// Reads `MovedModule("name", "old", "new")`, whose last argument defaults to the name, or
 /// `MovedAttribute("name", "old", "new", …)`.
-fn entry(item: &Expr) -> Option<(Name, Origin)> {
+fn entry(item: &Expr) -> Option<(Name, MoveTarget)> {
     let Expr::Call(call) = item else { return None };
     let Expr::Name(class) = &call.function else { return None };
     let text = |at: usize| match call.arguments.get(at) {
@@ -109,9 +109,9 @@ fn entry(item: &Expr) -> Option<(Name, Origin)> {
     };
     let name = text(0)?;
     match (class.as_str(), call.arguments.len()) {
-        ("MovedModule", 2) => Some((name.clone(), Origin::Module(name))),
-        ("MovedModule", 3) => Some((name, Origin::Module(text(2)?))),
-        ("MovedAttribute", 3..) => Some((name, Origin::Member(text(2)?))),
+        ("MovedModule", 2) => Some((name.clone(), MoveTarget::Module(name))),
+        ("MovedModule", 3) => Some((name, MoveTarget::Module(text(2)?))),
+        ("MovedAttribute", 3..) => Some((name, MoveTarget::Member(text(2)?))),
         _ => None,
     }
 }

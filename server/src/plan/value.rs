@@ -56,7 +56,7 @@ pub(super) enum Value {
     /// An unknown path somewhere below a directory.
     Below(Rc<str>),
     /// An object of the standard library with known attributes, such as a module spec.
-    Record(Rc<Record>),
+    Record(Rc<RecordObject>),
     /// A name of the standard library that the plan evaluates itself.
     Known(StandardName),
     /// A method of a value: `names.append`.
@@ -91,13 +91,13 @@ pub(super) struct LazyImport {
 
 /// An object of the standard library with some known attributes.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct RecordObject {
     /// The dotted name of its class.
     pub class: &'static str,
     pub attributes: Vec<(&'static str, Value)>,
 }
 
-impl Record {
+impl RecordObject {
     pub fn get(&self, name: &str) -> Option<Value> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }

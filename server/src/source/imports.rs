@@ -14,7 +14,7 @@ use super::lines::{LineCounter, LineIndex, Range};
 use super::lower::Lowering;
 use super::lower::with_stack_for;
 use super::newer_syntax::{self, NewerSyntax};
-use super::prelude::{Prelude, Source};
+use super::prelude::{Prelude, ProgramSource};
 use super::program::ImportPoint;
 use super::script::{Name, top_level};
 use super::standard;
@@ -165,7 +165,7 @@ fn read(text: &str, lines: LineIndex, prelude: &mut Prelude, modules: &mut Modul
         let counter = LineCounter::new(text, &[]);
         let mut reader = DocumentReader {
             text,
-            source: Source { text, lowering: Lowering::new(text, &counter) },
+            source: ProgramSource { text, lowering: Lowering::new(text, &counter) },
             lines,
             comments,
             document: Document { newer_syntax, ..Document::default() },
@@ -188,7 +188,7 @@ fn read(text: &str, lines: LineIndex, prelude: &mut Prelude, modules: &mut Modul
 
 struct DocumentReader<'a, 'p> {
     text: &'a str,
-    source: Source<'a>,
+    source: ProgramSource<'a>,
     lines: LineIndex,
     comments: Comments,
     document: Document,

@@ -73,7 +73,7 @@ impl Prelude {
 
     /// Adds a statement at the top level of the document, which fails without the modules
     /// `required`. `may_load` is the result of [`standard::may_load`] for the whole document.
-    pub fn add(&mut self, source: Source<'_>, stmt: &ast::Stmt, may_load: bool, required: Vec<Name>) {
+    pub fn add(&mut self, source: ProgramSource<'_>, stmt: &ast::Stmt, may_load: bool, required: Vec<Name>) {
         if self.length > MAX_PRELUDE {
             return;
         }
@@ -89,7 +89,7 @@ impl Prelude {
 
     /// Adds a statement within a block, which precedes the rest of that block. Compound statements
     /// are skipped, because some of their branches may not run.
-    pub fn add_nested(&mut self, source: Source<'_>, stmt: &ast::Stmt, may_load: bool) {
+    pub fn add_nested(&mut self, source: ProgramSource<'_>, stmt: &ast::Stmt, may_load: bool) {
         let is_simple = is_import(stmt) || matches!(stmt, ast::Stmt::Assign(_) | ast::Stmt::Expr(_));
         if !is_simple || self.nested.len() >= MAX_NESTED {
             return;
@@ -145,14 +145,14 @@ impl Prelude {
 
 /// The source of a document, from which statements are taken.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct ProgramSource<'a> {
     /// The text, as Python.
     pub text: &'a str,
     /// The lowering of that text.
     pub lowering: Lowering<'a>,
 }
 
-impl Source<'_> {
+impl ProgramSource<'_> {
     /// Lowers a statement that may have an effect on later ones, and classifies the effect.
     fn earlier(self, stmt: &ast::Stmt, may_load: bool, required: &[Name]) -> Vec<Earlier> {
         let text = self.text.get(stmt.range().to_std_range());

@@ -19,13 +19,13 @@ pub fn is_standard(name: &str) -> bool {
 /// Returns the words without which Python code doesn't load a DLL itself and doesn't change where
 /// DLLs are searched.
 pub(super) fn loading_words() -> impl Iterator<Item = &'static str> {
-    words(|effect| matches!(effect, Effect::Loads | Effect::ChangesDllSearch))
+    words(|effect| matches!(effect, NameEffect::Loads | NameEffect::ChangesDllSearch))
 }
 
 /// Returns the words without which a function neither loads anything nor determines what is loaded
 /// or where.
 pub(super) fn relevant_words() -> impl Iterator<Item = &'static str> {
-    words(|effect| !matches!(effect, Effect::Decorates(_) | Effect::ReadsMachine))
+    words(|effect| !matches!(effect, NameEffect::Decorates(_) | NameEffect::ReadsMachine))
 }
 
 /// Whether Python code may load DLLs itself, or change where DLLs or modules are searched.
@@ -37,12 +37,12 @@ pub(super) fn may_load(text: &str) -> bool {
 /// Whether Python code may change where modules are found.
 pub fn may_change_module_path(text: &str) -> bool {
     static WORDS: LazyLock<Vec<&str>> =
-        LazyLock::new(|| words(|effect| effect == Effect::ChangesModuleSearch).collect());
+        LazyLock::new(|| words(|effect| effect == NameEffect::ChangesModuleSearch).collect());
     WORDS.iter().any(|word| text.contains(word))
 }
 
 /// Returns the words that code contains if it uses one of the names with such an effect.
-fn words(counts: impl Fn(Effect) -> bool) -> impl Iterator<Item = &'static str> {
+fn words(counts: impl Fn(NameEffect) -> bool) -> impl Iterator<Item = &'static str> {
     let names = StandardName::all().filter(move |name| name.effect().is_some_and(&counts));
     names.map(|name| {
         // Where other modules have a name like it, as `path`, it counts only with its module.
@@ -68,7 +68,10 @@ mod tests {
             "CDLL LoadLibrary OleDLL PyDLL TF_LoadLibrary WinDLL add_dll_directory cdll dlopen environ \
              load_library oledll putenv pydll windll"
         );
-        assert_eq!(sorted(&mut words(|effect| effect == Effect::ChangesModuleSearch)), "addsitedir sys.path");
+        assert_eq!(
+            sorted(&mut words(|effect| effect == NameEffect::ChangesModuleSearch)),
+            "addsitedir sys.path"
+        );
         assert!(relevant_words().any(|word| word == "_getframe"));
         assert!(relevant_words().all(|word| word != "path" && word != "property"));
     }

@@ -8,7 +8,7 @@ use std::{
 
 use memmap2::Mmap;
 use serde_json::{Value, json};
-use whydll::image::{Export, Image, ImageError, Import, Symbol};
+use whydll::image::{Export, Image, ImageError, ImportedDll, Symbol};
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -41,7 +41,7 @@ fn error(error: ImageError) -> Value {
 }
 
 /// Returns the DLLs of a table in its order, each with the symbols that are imported from it.
-fn symbols(image: &Image<'_>, table: &[Import]) -> Result<Value, ImageError> {
+fn symbols(image: &Image<'_>, table: &[ImportedDll]) -> Result<Value, ImageError> {
     table
         .iter()
         .map(|import| {

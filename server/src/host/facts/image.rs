@@ -69,7 +69,7 @@ fn dll_names(image: &Image<'_>) -> Result<DllNames, ImageError> {
     let mut imports = image.imports()?;
     // An unreadable list of symbols is left to the code that binds it.
     imports.retain(|import| image.asks_for_something(import).unwrap_or(true));
-    let names = |imports: Vec<crate::image::Import>| imports.into_iter().map(|i| i.dll).collect();
+    let names = |imports: Vec<crate::image::ImportedDll>| imports.into_iter().map(|i| i.dll).collect();
     let delay_imports = image.delay_imports().map(names).unwrap_or_default();
     Ok(DllNames { imports: names(imports), delay_imports })
 }

@@ -15,8 +15,8 @@ use self::operands::{
     bytes_of, immediate, is_same, is_whole, number, set_unknown, shifted, stored, value, wide, written,
 };
 use super::{
-    AssignedValue, Base, BranchCondition, Convention, Destination, Index, Instruction, MemoryOperand,
-    NOWHERE, Operation, Register, Value,
+    AssignedValue, Base, BranchCondition, CodeValue, Convention, Destination, Index, Instruction,
+    MemoryOperand, NOWHERE, Operation, Register,
 };
 
 /// The number of the stack pointer and of the zero register: which of them it is depends on the
@@ -115,11 +115,11 @@ impl<'a> Arm64Decoder<'a> {
                     AssignedValue::Address(memory) => {
                         memory.address().map_or(Constant::Unknown, Constant::Address)
                     }
-                    AssignedValue::Value(Value::Memory(memory)) if memory.size == 8 => {
+                    AssignedValue::Value(CodeValue::Memory(memory)) if memory.size == 8 => {
                         memory.address().map_or(Constant::Unknown, Constant::Pointer)
                     }
-                    AssignedValue::Value(Value::Register(other)) => self.constant(other),
-                    AssignedValue::Value(Value::Number(number)) => Constant::Number(number),
+                    AssignedValue::Value(CodeValue::Register(other)) => self.constant(other),
+                    AssignedValue::Value(CodeValue::Number(number)) => Constant::Number(number),
                     _ => Constant::Unknown,
                 };
                 if let Some(known) = self.constants.get_mut(register.index()) {
@@ -159,10 +159,10 @@ impl<'a> Arm64Decoder<'a> {
             (Op::B | Op::BR, _) => operations.push(Operation::Jump(self.target(first))),
             (Op::BL | Op::BLR, _) => operations.push(Operation::Call(self.target(first))),
             (Op::BRAA | Op::BRAB | Op::BRAAZ | Op::BRABZ, _) => {
-                operations.push(Operation::Jump(Destination::Pointer(Value::Unknown)));
+                operations.push(Operation::Jump(Destination::Pointer(CodeValue::Unknown)));
             }
             (Op::BLRAA | Op::BLRAB | Op::BLRAAZ | Op::BLRABZ, _) => {
-                operations.push(Operation::Call(Destination::Pointer(Value::Unknown)));
+                operations.push(Operation::Call(Destination::Pointer(CodeValue::Unknown)));
             }
             (Op::RET | Op::RETAA | Op::RETAB, _) => operations.push(Operation::Return),
             (Op::BRK, _) => operations.push(Operation::Breakpoint),
@@ -176,7 +176,7 @@ impl<'a> Arm64Decoder<'a> {
                     Op::CBZ => BranchCondition::Equal,
                     _ => BranchCondition::NotEqual,
                 };
-                operations.push(Operation::Compare(value(first), Value::Number(0)));
+                operations.push(Operation::Compare(value(first), CodeValue::Number(0)));
                 operations.push(Operation::Branch(condition, self.branch(second)));
             }
             (Op::TBZ | Op::TBNZ, Operand::Imm16(bit)) => {
@@ -190,7 +190,7 @@ impl<'a> Arm64Decoder<'a> {
                     _ => BranchCondition::Negative,
                 };
                 if is_sign {
-                    operations.push(Operation::Compare(value(first), Value::Number(0)));
+                    operations.push(Operation::Compare(value(first), CodeValue::Number(0)));
                 }
                 operations.push(Operation::Branch(condition, self.branch(third)));
             }
@@ -209,7 +209,7 @@ impl<'a> Arm64Decoder<'a> {
             }
             (Op::MOVK, Operand::ImmShift(bits, shift)) => {
                 let replaced = |bits| match number(wide(bits, shift), first) {
-                    Value::Number(bits) => bits,
+                    CodeValue::Number(bits) => bits,
                     _ => 0,
                 };
                 set(first, AssignedValue::Insert { mask: replaced(0xffff), bits: replaced(bits) });
@@ -220,15 +220,15 @@ impl<'a> Arm64Decoder<'a> {
                     (Operand::Register(_, a), Operand::RegShift(ShiftStyle::LSL, 0, _, b))
                         if a == b && decoded.opcode == Op::ANDS =>
                     {
-                        (value(second), Value::Number(0))
+                        (value(second), CodeValue::Number(0))
                     }
-                    _ => (Value::Unknown, Value::Unknown),
+                    _ => (CodeValue::Unknown, CodeValue::Unknown),
                 };
                 operations.push(Operation::Compare(left, right));
                 set_unknown(first, operations);
             }
             (Op::CCMP | Op::CCMN | Op::FCMP | Op::FCMPE | Op::FCCMP | Op::FCCMPE | Op::MSR, _) => {
-                operations.push(Operation::Compare(Value::Unknown, Value::Unknown));
+                operations.push(Operation::Compare(CodeValue::Unknown, CodeValue::Unknown));
             }
             (Op::AND, _) => {
                 let source = match immediate(third) {
@@ -242,7 +242,9 @@ impl<'a> Arm64Decoder<'a> {
             (Op::ORR, Operand::Register(_, SP_OR_ZERO)) => {
                 let source = match immediate(third) {
                     Some(bits) => number(bits, first),
-                    None => shifted(third).filter(|(_, shift)| *shift == 0).map_or(Value::Unknown, |it| it.0),
+                    None => {
+                        shifted(third).filter(|(_, shift)| *shift == 0).map_or(CodeValue::Unknown, |it| it.0)
+                    }
                 };
                 set(first, source.into());
             }
@@ -259,13 +261,13 @@ impl<'a> Arm64Decoder<'a> {
                     (a @ Operand::SIMDRegisterElements(..), b) => a == b,
                     _ => false,
                 };
-                set(first, if is_itself { Value::Number(0).into() } else { AssignedValue::Unknown });
+                set(first, if is_itself { CodeValue::Number(0).into() } else { AssignedValue::Unknown });
             }
-            (Op::MOVI, Operand::Imm64(0)) => set(first, Value::Number(0).into()),
+            (Op::MOVI, Operand::Imm64(0)) => set(first, CodeValue::Number(0).into()),
             (Op::MOVI, Operand::ImmShift(bits, shift)) => {
                 let source = match first {
                     Operand::SIMDRegisterElements(SIMDSizeCode::Q, _, SIMDSizeCode::S) => {
-                        Value::Number(wide(bits, shift) as i64).into()
+                        CodeValue::Number(wide(bits, shift) as i64).into()
                     }
                     _ => AssignedValue::Unknown,
                 };
@@ -273,7 +275,7 @@ impl<'a> Arm64Decoder<'a> {
             }
             (Op::MADD | Op::SMADDL | Op::UMADDL, _) => {
                 let source = match value(fourth) {
-                    Value::Number(0) => AssignedValue::Product(value(second), value(third)),
+                    CodeValue::Number(0) => AssignedValue::Product(value(second), value(third)),
                     _ => AssignedValue::Unknown,
                 };
                 set(first, source);
@@ -310,14 +312,14 @@ impl<'a> Arm64Decoder<'a> {
             _ => None,
         };
         let other = match given {
-            Some(number) => Some((Value::Number(number.into()), 0)),
+            Some(number) => Some((CodeValue::Number(number.into()), 0)),
             None => shifted(third),
         };
         if matches!(decoded.opcode, Opcode::ADDS | Opcode::SUBS) {
             let compared = match other {
-                Some((Value::Number(number), 0)) if is_sum => Value::Number(-number),
+                Some((CodeValue::Number(number), 0)) if is_sum => CodeValue::Number(-number),
                 Some((value, 0)) if !is_sum => value,
-                _ => Value::Unknown,
+                _ => CodeValue::Unknown,
             };
             operations.push(Operation::Compare(value(second), compared));
         }
@@ -366,7 +368,7 @@ impl<'a> Arm64Decoder<'a> {
                     } else if let Some(register) = written(*operand) {
                         let is_whole = access.size.is_none() && is_whole(*operand);
                         let source = match is_whole {
-                            true => AssignedValue::Value(Value::Memory(memory)),
+                            true => AssignedValue::Value(CodeValue::Memory(memory)),
                             false => AssignedValue::Loaded(memory),
                         };
                         operations.push(Operation::Set(register, source));
@@ -376,7 +378,7 @@ impl<'a> Arm64Decoder<'a> {
             }
             // Atomic operations, and those on several vectors.
             None => {
-                operations.push(Operation::Store(MemoryOperand { size: 16, ..memory }, Value::Unknown));
+                operations.push(Operation::Store(MemoryOperand { size: 16, ..memory }, CodeValue::Unknown));
                 for operand in registers {
                     set_unknown(*operand, operations);
                 }
@@ -435,7 +437,9 @@ impl<'a> Arm64Decoder<'a> {
         let register = Register::general(number as u8);
         match self.constant(register) {
             Constant::Address(at) => Destination::Code(at),
-            Constant::Pointer(slot) => Destination::Pointer(Value::Memory(MemoryOperand::absolute(slot, 8))),
+            Constant::Pointer(slot) => {
+                Destination::Pointer(CodeValue::Memory(MemoryOperand::absolute(slot, 8)))
+            }
             Constant::Unknown | Constant::Number(_) => Destination::Pointer(value(operand)),
         }
     }
@@ -461,10 +465,10 @@ impl MemoryOperand {
     }
 }
 
-impl From<Value> for AssignedValue {
-    fn from(value: Value) -> AssignedValue {
+impl From<CodeValue> for AssignedValue {
+    fn from(value: CodeValue) -> AssignedValue {
         match value {
-            Value::Unknown => AssignedValue::Unknown,
+            CodeValue::Unknown => AssignedValue::Unknown,
             value => AssignedValue::Value(value),
         }
     }
@@ -522,7 +526,7 @@ fn shift_left(decoded: &Decoded) -> Option<AssignedValue> {
     }
     let shift = bits.checked_sub(rotated)?;
     (highest + shift + 1 == bits && shift < 31)
-        .then(|| AssignedValue::Product(value(second), Value::Number(1 << shift)))
+        .then(|| AssignedValue::Product(value(second), CodeValue::Number(1 << shift)))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) struct Convention {
 
 /// A value that an instruction uses.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Value {
+pub(super) enum CodeValue {
     Unknown,
     /// Of a 32-bit operation, sign-extended. Of a vector register, the number in each 32 bits.
     Number(i64),
@@ -130,7 +130,7 @@ impl MemoryOperand {
 pub(super) enum AssignedValue {
     Unknown,
     /// The value, as it is.
-    Value(Value),
+    Value(CodeValue),
     /// Something made of what is read here.
     Loaded(MemoryOperand),
     /// The address of the place.
@@ -138,17 +138,17 @@ pub(super) enum AssignedValue {
     /// The RVA of a page, to which an offset is yet to be added.
     Page(u32),
     /// The second value is shifted left by a number of bits.
-    Sum(Value, Value, u8),
+    Sum(CodeValue, CodeValue, u8),
     /// The second value is shifted left by a number of bits.
-    Difference(Value, Value, u8),
-    Product(Value, Value),
+    Difference(CodeValue, CodeValue, u8),
+    Product(CodeValue, CodeValue),
     /// The lowest bytes of the register itself, masked.
     And {
         mask: i64,
         bytes: u8,
     },
     /// The value with more bits.
-    Or(Value, i64),
+    Or(CodeValue, i64),
     /// The register itself with the bits of a mask replaced.
     Insert {
         mask: i64,
@@ -156,8 +156,8 @@ pub(super) enum AssignedValue {
     },
     /// One value if the last comparison found a difference, else the other.
     Select {
-        different: Value,
-        equal: Value,
+        different: CodeValue,
+        equal: CodeValue,
     },
 }
 
@@ -175,9 +175,9 @@ pub(super) enum Operation {
     Jump(Destination),
     Branch(BranchCondition, u32),
     /// Replaces the last comparison. The values are unknown where flags are set by something else.
-    Compare(Value, Value),
+    Compare(CodeValue, CodeValue),
     Set(Register, AssignedValue),
-    Store(MemoryOperand, Value),
+    Store(MemoryOperand, CodeValue),
     Forget(&'static [Register]),
 }
 
@@ -186,15 +186,15 @@ impl Operation {
     pub fn reads(&self) -> Option<MemoryOperand> {
         let value = match *self {
             Operation::Compare(_, value) => value,
-            Operation::Set(_, AssignedValue::Loaded(memory)) => Value::Memory(memory),
+            Operation::Set(_, AssignedValue::Loaded(memory)) => CodeValue::Memory(memory),
             Operation::Set(_, AssignedValue::Value(value) | AssignedValue::Product(_, value)) => value,
             Operation::Set(_, AssignedValue::Sum(_, value, _) | AssignedValue::Difference(_, value, _)) => {
                 value
             }
-            _ => Value::Unknown,
+            _ => CodeValue::Unknown,
         };
         match value {
-            Value::Memory(memory) => Some(memory),
+            CodeValue::Memory(memory) => Some(memory),
             _ => None,
         }
     }
@@ -206,7 +206,7 @@ pub(super) enum Destination {
     /// Code at this RVA.
     Code(u32),
     /// The code that the value points to.
-    Pointer(Value),
+    Pointer(CodeValue),
 }
 
 /// When a branch is taken, by the last comparison of a left value with a right one.
@@ -284,8 +284,8 @@ impl<'a> Image<'a> {
                 return None;
             }
             match instruction.operations.as_slice() {
-                [Operation::Jump(Destination::Pointer(Value::Memory(slot)))] => return slot.address(),
-                [Operation::Set(_, AssignedValue::Page(_) | AssignedValue::Value(Value::Memory(_)))] => {}
+                [Operation::Jump(Destination::Pointer(CodeValue::Memory(slot)))] => return slot.address(),
+                [Operation::Set(_, AssignedValue::Page(_) | AssignedValue::Value(CodeValue::Memory(_)))] => {}
                 _ => return None,
             }
         }

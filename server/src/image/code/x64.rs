@@ -5,8 +5,8 @@ use iced_x86::{
 };
 
 use super::{
-    AssignedValue, Base, BranchCondition, Convention, Destination, Index, Instruction, MemoryOperand,
-    NOWHERE, Operation, Register, Value,
+    AssignedValue, Base, BranchCondition, CodeValue, Convention, Destination, Index, Instruction,
+    MemoryOperand, NOWHERE, Operation, Register,
 };
 
 const RAX: Register = Register::general(0);
@@ -74,7 +74,7 @@ impl<'a> X64Decoder<'a> {
             FlowControl::Next => {
                 follow(decoded, operations);
                 if changes_flags(decoded) {
-                    operations.push(Operation::Compare(Value::Unknown, Value::Unknown));
+                    operations.push(Operation::Compare(CodeValue::Unknown, CodeValue::Unknown));
                 }
             }
             FlowControl::Call | FlowControl::IndirectCall if decoded.mnemonic() == Mnemonic::Call => {
@@ -143,8 +143,8 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
             let is_itself =
                 decoded.op0_kind() == OpKind::Register && decoded.op1_register() == decoded.op0_register();
             let (left, right) = match is_itself {
-                true => (value(decoded, 0), Value::Number(0)),
-                false => (Value::Unknown, Value::Unknown),
+                true => (value(decoded, 0), CodeValue::Number(0)),
+                false => (CodeValue::Unknown, CodeValue::Unknown),
             };
             return operations.push(Operation::Compare(left, right));
         }
@@ -174,7 +174,7 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
                 Mnemonic::Mov | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
                     value(decoded, 1)
                 }
-                _ => Value::Unknown,
+                _ => CodeValue::Unknown,
             };
             operations.push(Operation::Store(memory(decoded), stored));
         }
@@ -185,7 +185,7 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
 }
 
 fn moved_stack(distance: i64) -> Operation {
-    Operation::Set(RSP, AssignedValue::Sum(Value::Register(RSP), Value::Number(distance), 0))
+    Operation::Set(RSP, AssignedValue::Sum(CodeValue::Register(RSP), CodeValue::Number(distance), 0))
 }
 
 /// What an instruction sets its first operand to, a register.
@@ -197,8 +197,8 @@ fn source(decoded: &Decoded, register: Register) -> AssignedValue {
         return match decoded.mnemonic() {
             Mnemonic::And if register != RSP => AssignedValue::And { mask: given, bytes },
             Mnemonic::Or if given == -1 && bytes < 4 => AssignedValue::Unknown,
-            Mnemonic::Or if given == -1 => AssignedValue::Value(Value::Number(-1)),
-            Mnemonic::Or => AssignedValue::Or(Value::Register(register), given),
+            Mnemonic::Or if given == -1 => AssignedValue::Value(CodeValue::Number(-1)),
+            Mnemonic::Or => AssignedValue::Or(CodeValue::Register(register), given),
             _ => AssignedValue::Unknown,
         };
     }
@@ -209,12 +209,12 @@ fn source(decoded: &Decoded, register: Register) -> AssignedValue {
     if bytes < 4 {
         return loaded;
     }
-    let own = Value::Register(register);
+    let own = CodeValue::Register(register);
     let is_itself =
         decoded.op1_kind() == OpKind::Register && decoded.op1_register() == decoded.op0_register();
     match decoded.mnemonic() {
         Mnemonic::Xor | Mnemonic::Sub | Mnemonic::Xorps | Mnemonic::Pxor if is_itself => {
-            AssignedValue::Value(Value::Number(0))
+            AssignedValue::Value(CodeValue::Number(0))
         }
         Mnemonic::Mov | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
             AssignedValue::Value(value(decoded, 1))
@@ -245,11 +245,13 @@ fn register(named: Named) -> Option<Register> {
     }
 }
 
-fn value(decoded: &Decoded, operand: u32) -> Value {
+fn value(decoded: &Decoded, operand: u32) -> CodeValue {
     match decoded.op_kind(operand) {
-        OpKind::Register => register(decoded.op_register(operand)).map_or(Value::Unknown, Value::Register),
-        OpKind::Memory => Value::Memory(memory(decoded)),
-        _ => number(decoded, operand).map_or(Value::Unknown, Value::Number),
+        OpKind::Register => {
+            register(decoded.op_register(operand)).map_or(CodeValue::Unknown, CodeValue::Register)
+        }
+        OpKind::Memory => CodeValue::Memory(memory(decoded)),
+        _ => number(decoded, operand).map_or(CodeValue::Unknown, CodeValue::Number),
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{Dictionary, Walk};
-use crate::image::code::{Destination, Operation, Value};
+use crate::image::code::{CodeValue, Destination, Operation};
 
 /// The maximum number of instructions of a helper.
 const LONGEST_HELPER: u32 = 320;
@@ -70,7 +70,7 @@ impl Walk<'_, '_> {
                         known.follow_call(None);
                     }
                 }
-                Operation::Compare(left, Value::Number(-1)) => {
+                Operation::Compare(left, CodeValue::Number(-1)) => {
                     if let Some(Held::Argument(index)) = known.value(left, &walk.slots)
                         && LEVELS.contains(&index)
                     {
@@ -113,8 +113,8 @@ impl Walk<'_, '_> {
         let Dictionary::In(dictionary) = self.dictionary else { return false };
         let is_of_unknown = match target {
             Destination::Code(_) => true,
-            Destination::Pointer(Value::Memory(memory)) => memory.address().is_some(),
-            Destination::Pointer(Value::Register(register)) => {
+            Destination::Pointer(CodeValue::Memory(memory)) => memory.address().is_some(),
+            Destination::Pointer(CodeValue::Register(register)) => {
                 matches!(known.get(register), Some(Held::Global(_)))
             }
             Destination::Pointer(_) => false,

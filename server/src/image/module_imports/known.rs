@@ -8,7 +8,7 @@ use super::called::Called;
 use super::compared::Compared;
 use super::importer::Made;
 use crate::image::code::{
-    AssignedValue, Base, BranchCondition, Convention, Index, MemoryOperand, Operation, Register, Value,
+    AssignedValue, Base, BranchCondition, CodeValue, Convention, Index, MemoryOperand, Operation, Register,
 };
 
 /// The slots of the import address table that matter, by their RVAs.
@@ -165,12 +165,12 @@ impl Known {
     }
 
     /// Evaluates an operand of an instruction.
-    pub fn value(&self, value: Value, slots: &Slots) -> Option<Held> {
+    pub fn value(&self, value: CodeValue, slots: &Slots) -> Option<Held> {
         match value {
-            Value::Unknown => None,
-            Value::Number(number) => Some(Held::Number(number)),
-            Value::Register(register) => self.get(register),
-            Value::Memory(memory) => match self.place(memory)? {
+            CodeValue::Unknown => None,
+            CodeValue::Number(number) => Some(Held::Number(number)),
+            CodeValue::Register(register) => self.get(register),
+            CodeValue::Memory(memory) => match self.place(memory)? {
                 Held::Address(at) => {
                     Some(slots.get(&at).map_or(Held::Global(at), |function| Held::Function(*function)))
                 }
@@ -275,7 +275,7 @@ impl Known {
     }
 
     /// Follows a store to memory.
-    fn store(&mut self, memory: MemoryOperand, value: Value, slots: &Slots) {
+    fn store(&mut self, memory: MemoryOperand, value: CodeValue, slots: &Slots) {
         /// Vector registers hold several values.
         const LONGEST_VALUE: u8 = 8;
         let Some(Held::Stack(at)) = self.place(memory) else { return };

@@ -44,7 +44,9 @@ use self::known::{Held, Known, Slots};
 use self::seen::Seen;
 use self::texts::Texts;
 
-use super::code::{AssignedValue, BranchCondition, Convention, Destination, Instruction, Operation, Value};
+use super::code::{
+    AssignedValue, BranchCondition, CodeValue, Convention, Destination, Instruction, Operation,
+};
 use super::exports::Export;
 use super::imports::Symbol;
 use super::{Image, ImageError};
@@ -283,13 +285,13 @@ impl Walk<'_, '_> {
     fn makes_frame(&self, target: Destination, next: u32, known: &Known) -> bool {
         let Convention { stack, frame_size, .. } = *self.convention;
         let mut instruction = Instruction::default();
-        let stack = Value::Register(stack);
+        let stack = CodeValue::Register(stack);
         matches!(known.get(frame_size), Some(Held::Number(_)))
             && matches!(target, Destination::Code(_))
             && self.image.decoder(next).is_some_and(|mut decoder| decoder.decode(&mut instruction))
             && matches!(
                 *instruction.operations,
-                [Operation::Set(_, AssignedValue::Difference(one, Value::Register(size), _)), ..]
+                [Operation::Set(_, AssignedValue::Difference(one, CodeValue::Register(size), _)), ..]
                     if one == stack && size == frame_size
             )
     }
@@ -384,7 +386,7 @@ impl Walk<'_, '_> {
     /// Records where the dictionary of the module is stored.
     fn keep_dictionary(&mut self, operation: &Operation, known: &Known) {
         if self.dictionary == Dictionary::Asked
-            && let Operation::Store(memory, Value::Register(register)) = *operation
+            && let Operation::Store(memory, CodeValue::Register(register)) = *operation
             && register == self.convention.result
             && let Some(Held::Address(at)) = known.place(memory)
         {

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use super::known::{Held, Known};
 use super::lzss;
 use super::{LONGEST_NAME, MORE_INSTRUCTIONS, Walk};
-use crate::image::code::{AssignedValue, MemoryOperand, Operation, Value};
+use crate::image::code::{AssignedValue, CodeValue, MemoryOperand, Operation};
 use crate::image::imports::entry;
 
 /// The maximum number of strings in a table.
@@ -162,7 +162,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn watch_store(&mut self, memory: MemoryOperand, value: Value, known: &Known) {
+    fn watch_store(&mut self, memory: MemoryOperand, value: CodeValue, known: &Known) {
         let held = known.value(value, &self.slots);
         match (known.place(memory), known.base(memory)) {
             (Some(Held::Stack(at)), _) => {
@@ -191,7 +191,7 @@ impl Walk<'_, '_> {
             }
             // A loop stores the objects: its first iteration writes to the place of the first one.
             (_, Some(Held::Address(at)))
-                if memory.size == 8 && value != Value::Unknown && self.texts.is_made =>
+                if memory.size == 8 && value != CodeValue::Unknown && self.texts.is_made =>
             {
                 self.texts.objects = Some(at);
                 self.left += MORE_INSTRUCTIONS * self.convention.instructions;
@@ -370,7 +370,7 @@ impl Walk<'_, '_> {
     /// Follows a pointer to the variables of Cython 3.0: the code reads their place from one.
     pub(super) fn follow_pointer(&self, operation: &Operation, known: &mut Known) {
         if self.texts.has_tables
-            && let Operation::Set(register, AssignedValue::Value(Value::Memory(memory))) = operation
+            && let Operation::Set(register, AssignedValue::Value(CodeValue::Memory(memory))) = operation
             && memory.address().is_some()
             && let Some(Held::Global(at)) = known.get(*register)
             && let Some(to) = self.image.pointer(at, 0)

@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{
 };
 
 use crate::lsp::convert;
-use crate::lsp::notebook::Cell;
+use crate::lsp::notebook::OpenCell;
 use crate::lsp::session::{NotebookChange, Session};
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct Change {
 struct Cells {
     structure: Option<Structure>,
     /// Changes of the kind or metadata of cells.
-    data: Option<Vec<Cell>>,
+    data: Option<Vec<OpenCell>>,
     text_content: Option<Vec<TextContent>>,
 }
 
@@ -44,7 +44,7 @@ struct Structure {
 struct Array {
     start: usize,
     delete_count: usize,
-    cells: Option<Vec<Cell>>,
+    cells: Option<Vec<OpenCell>>,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tower_lsp::lsp_types::{TextDocumentItem, Url};
 
-use crate::lsp::notebook::Cell;
+use crate::lsp::notebook::OpenCell;
 use crate::lsp::session::Session;
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ pub struct DidOpenNotebookParams {
 #[derive(Deserialize)]
 struct NotebookDocument {
     uri: Url,
-    cells: Vec<Cell>,
+    cells: Vec<OpenCell>,
 }
 
 impl DidOpenNotebookParams {

@@ -1,7 +1,7 @@
 //! `whydll.explain`: an explanation of a traceback and the diagnosis of the import that failed, in
 //! Markdown. The arguments are `[{ scopeUri, text }]`.
 
-use crate::check::{ExplainError, FailedImport, Precedence};
+use crate::check::{ExplainError, ExplainedImport, Precedence};
 use crate::diagnosis::DiagnosisCache;
 use crate::environment::Target;
 use crate::lsp::analysis::Unavailable;
@@ -17,7 +17,7 @@ pub fn explain(target: &Target, text: &str) -> Result<String, String> {
         return Err("the text is too long for a traceback".to_owned());
     }
     let traceback = traceback::read(text).map_err(|error| error.to_string())?;
-    let failed = match FailedImport::of(&traceback, target, Precedence::Traceback, None) {
+    let failed = match ExplainedImport::of(&traceback, target, Precedence::Traceback, None) {
         Ok(failed) => failed,
         Err(error) => {
             let reason = match error {

@@ -14,9 +14,9 @@ use crate::environment::{InterpreterSpec, Target};
 use crate::host::{CancellationToken, HostSpec, WinPath};
 use crate::lsp::analysis::{Answer, names};
 use crate::lsp::client::ClientAbilities;
-use crate::lsp::document::{Change, OpenDocument};
+use crate::lsp::document::{OpenDocument, TextChange};
 use crate::lsp::effect::Effect;
-use crate::lsp::health::Health;
+use crate::lsp::health::ScopeHealth;
 use crate::lsp::interpreter::{expanded, named};
 use crate::lsp::scope::{Scope, path_of};
 use crate::lsp::settings::{LogLevel, Settings};
@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// Applies edits to a document.
-    pub fn change(&mut self, uri: &Url, version: i32, changes: Vec<Change>) {
+    pub fn change(&mut self, uri: &Url, version: i32, changes: Vec<TextChange>) {
         if let Some(document) = self.documents.get_mut(uri) {
             document.change(version, changes);
         }
@@ -67,7 +67,7 @@ impl Session {
     /// because they may import the saved document as it is on the disk.
     pub fn saved(&mut self, uri: &Url) {
         let Some(view) = self.view(uri) else { return };
-        let unhealthy = view.scope.sent_health.as_ref().is_some_and(Health::is_unhealthy);
+        let unhealthy = view.scope.sent_health.as_ref().is_some_and(ScopeHealth::is_unhealthy);
         let others = self.documents.iter().filter(|(other, _)| *other != uri);
         let others = others.filter(|(_, other)| other.scope == view.document.scope);
         let has_imports =

@@ -7,29 +7,29 @@ use tower_lsp::lsp_types::{TextDocumentItem, Url};
 
 use super::Session;
 use crate::host::WinPath;
-use crate::lsp::document::{Change, OpenDocument};
-use crate::lsp::health::Health;
-use crate::lsp::notebook::{Cell, CellPlace, Cells, Notebook};
+use crate::lsp::document::{OpenDocument, TextChange};
+use crate::lsp::health::ScopeHealth;
+use crate::lsp::notebook::{CellPlace, Cells, Notebook, OpenCell};
 use crate::lsp::scope::path_of;
 
 /// The changes of a notebook, applied in this order.
 #[derive(Default)]
 pub struct NotebookChange {
     /// A change of the list of cells: start, number of removed cells, inserted cells.
-    pub spliced: Option<(usize, usize, Vec<Cell>)>,
+    pub spliced: Option<(usize, usize, Vec<OpenCell>)>,
     /// The documents of new cells.
     pub opened: Vec<TextDocumentItem>,
     /// The documents of removed cells.
     pub closed: Vec<Url>,
     /// Cells whose kind has changed.
-    pub altered: Vec<Cell>,
+    pub altered: Vec<OpenCell>,
     /// Edits of cells, each with the resulting version.
-    pub edited: Vec<(Url, i32, Vec<Change>)>,
+    pub edited: Vec<(Url, i32, Vec<TextChange>)>,
 }
 
 impl Session {
     /// Adds a notebook that was opened, with the documents of its cells.
-    pub fn open_notebook(&mut self, uri: Url, cells: Vec<Cell>, documents: Vec<TextDocumentItem>) {
+    pub fn open_notebook(&mut self, uri: Url, cells: Vec<OpenCell>, documents: Vec<TextDocumentItem>) {
         let at = self.scope_at(&uri);
         if let Some(scope) = self.scopes.get_mut(at) {
             scope.in_use = true;
@@ -79,7 +79,8 @@ impl Session {
         let Some(notebook) = self.notebooks.get(uri) else { return };
         let mut views = notebook.cells.iter().filter_map(|cell| self.view(&cell.document));
         let unhealthy = views.find(|view| {
-            view.scope.sent_health.as_ref().is_some_and(Health::is_unhealthy) && !view.imports().is_empty()
+            view.scope.sent_health.as_ref().is_some_and(ScopeHealth::is_unhealthy)
+                && !view.imports().is_empty()
         });
         if let Some(target) = unhealthy.map(|view| view.scope.target.clone()) {
             self.stale.insert(target);

@@ -11,7 +11,7 @@ use crate::environment::Target;
 use crate::host::CancellationToken;
 use crate::lsp::analysis::{Analysis, Answer};
 use crate::lsp::effect::Effect;
-use crate::lsp::health::{Health, Imported};
+use crate::lsp::health::{ScopeHealth, WatchedImport};
 use crate::lsp::settings::LogLevel;
 use crate::source::{Guard, top_level};
 
@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// Returns the watched imports that are run in the open documents of a scope.
-    fn imports_in(&self, scope: usize) -> impl Iterator<Item = Imported> {
+    fn imports_in(&self, scope: usize) -> impl Iterator<Item = WatchedImport> {
         let documents = self.documents.values().filter(move |document| document.scope == scope);
         let packages = self.scopes.get(scope).map(|scope| &self.settings_of(scope).packages);
         documents.flat_map(move |document| packages.map(|packages| (document, packages))).flat_map(
@@ -150,7 +150,7 @@ impl Session {
                 let run = run.filter(|import| import.guard != Guard::NotRun);
                 run.filter_map(|import| {
                     let to_diagnose = document.import_to_diagnose(import, packages)?;
-                    Some(Imported {
+                    Some(WatchedImport {
                         import: to_diagnose,
                         guard: import.guard,
                         ignores: import.ignores.clone(),
@@ -191,10 +191,10 @@ impl Session {
             };
             let health = match answer.filter(covers) {
                 Some(answer) => {
-                    let imported: Vec<Imported> = self.imports_in(at).collect();
-                    Health::of(scope.folder.clone(), answer, settings, &imported)
+                    let imported: Vec<WatchedImport> = self.imports_in(at).collect();
+                    ScopeHealth::of(scope.folder.clone(), answer, settings, &imported)
                 }
-                None => Health::checking(scope.folder.clone(), &scope.target, settings),
+                None => ScopeHealth::checking(scope.folder.clone(), &scope.target, settings),
             };
             if scope.sent_health.as_ref() != Some(&health) {
                 self.effects.push(Effect::Health(health.clone()));

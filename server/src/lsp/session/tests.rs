@@ -16,7 +16,7 @@ use crate::diagnosis::{
 use crate::environment::InterpreterSpec;
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
-use crate::lsp::document::Change;
+use crate::lsp::document::TextChange;
 use crate::lsp::event::Query;
 use crate::lsp::requests::code_action;
 use crate::source::Position;
@@ -255,7 +255,7 @@ fn each_version_of_a_document_and_its_end_are_published() {
     let place = Position { line: 0, character: 0 };
     let insert = |text: &str| {
         let range = Some(crate::source::Range { start: place, end: place });
-        vec![Change { range, text: text.to_owned() }]
+        vec![TextChange { range, text: text.to_owned() }]
     };
     window.session.change(&uri("/w/a.py"), 2, insert("#"));
     window.session.change(&uri("/w/a.py"), 3, insert("#"));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::super::exceptions::traced;
 use super::super::frame::Frame;
-use super::super::value::{Exception, Module, Record, Value};
+use super::super::value::{Exception, Module, RecordObject, Value};
 use super::super::{Place, Plan};
 use super::{KnownCall, Outcome};
 use crate::cpython::Found;
@@ -19,7 +19,7 @@ const SPEC: &str = "importlib.machinery.ModuleSpec";
 const FILE_FINDER: &str = "importlib.machinery.FileFinder";
 
 /// Whether an object has a method that [`Plan::find_spec_in`] evaluates.
-pub(in crate::plan) fn has_method(record: &Record, name: &str) -> bool {
+pub(in crate::plan) fn has_method(record: &RecordObject, name: &str) -> bool {
     record.class == FILE_FINDER && name == "find_spec"
 }
 
@@ -34,7 +34,7 @@ pub(super) fn call_machinery(name: ImportlibMachineryName, call: &KnownCall<'_>)
     match call.first().text() {
         Some(_) => {
             let attributes = vec![("path", call.first().clone())];
-            Value::Record(Rc::new(Record { class: FILE_FINDER, attributes }))
+            Value::Record(Rc::new(RecordObject { class: FILE_FINDER, attributes }))
         }
         None => Value::Unknown,
     }
@@ -92,7 +92,7 @@ impl Plan<'_> {
     }
 
     /// Evaluates `FileFinder(folder, …).find_spec(name)`.
-    pub(super) fn find_spec_in(&mut self, object: &Record, arguments: &[Value]) -> Value {
+    pub(super) fn find_spec_in(&mut self, object: &RecordObject, arguments: &[Value]) -> Value {
         let folder = object.get("path").and_then(|path| path.text()).map(|path| WinPath::new(&*path));
         let Some((folder, name)) = folder.zip(arguments.first().and_then(Value::text)) else {
             return Value::Unknown;
@@ -133,7 +133,10 @@ impl Plan<'_> {
             Found::Package { init, folder } => spec_of(name, Some(init), Some(vec![folder])),
             Found::Namespace(portions) => spec_of(name, None, Some(portions)),
             Found::Builtin | Found::Opaque { .. } | Found::Inaccessible(_) => {
-                Value::Record(Rc::new(Record { class: SPEC, attributes: vec![("name", Value::str(name))] }))
+                Value::Record(Rc::new(RecordObject {
+                    class: SPEC,
+                    attributes: vec![("name", Value::str(name))],
+                }))
             }
         })
     }
@@ -153,7 +156,7 @@ fn spec_of(name: &str, file: Option<WinPath>, path: Option<Vec<WinPath>>) -> Val
         ("parent", Value::str(parent)),
         ("loader", Value::Known(StandardName::Anonymous(AnonymousName::ModuleLoader))),
     ];
-    Value::Record(Rc::new(Record { class: SPEC, attributes }))
+    Value::Record(Rc::new(RecordObject { class: SPEC, attributes }))
 }
 
 /// Resolves the name in `import_module(".name", package)`.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::exceptions::traced;
-use super::super::value::{Exception, Record, Value};
+use super::super::value::{Exception, RecordObject, Value};
 use super::super::world::World;
 use super::super::{Place, Plan};
 use super::{KnownCall, Outcome};
@@ -42,7 +42,7 @@ impl Plan<'_> {
                     ("location", Value::path(&found.location)),
                     ("files", self.world.files_of(found)),
                 ];
-                Value::Record(Rc::new(Record { class: DISTRIBUTION, attributes }))
+                Value::Record(Rc::new(RecordObject { class: DISTRIBUTION, attributes }))
             }
             ImportlibMetadataName::Files => self.world.files_of(found),
         })
@@ -73,7 +73,7 @@ impl World<'_> {
     }
 }
 
-impl Record {
+impl RecordObject {
     /// Calls a method of such an object.
     pub fn call(&self, method: &str, arguments: &[Value]) -> Value {
         match (self.class, method) {

@@ -7,14 +7,14 @@ use super::super::world::World;
 use super::super::{Place, Plan};
 use crate::environment::Platform;
 use crate::image::Machine;
-use crate::source::standard::{Effect, PlatformName, StandardName};
+use crate::source::standard::{NameEffect, PlatformName, StandardName};
 
 impl Plan<'_> {
     /// Handles the first call of a function that makes `platform` determine the name of the
     /// machine. Where `os.uname` doesn't exist, `platform` imports `socket`, but works without it
     /// (`Lib/platform.py`: `uname`, `_node`).
     pub(in crate::plan) fn import_for_machine(&mut self, name: StandardName, place: &Place) {
-        let reads = name.effect() == Some(Effect::ReadsMachine);
+        let reads = name.effect() == Some(NameEffect::ReadsMachine);
         if reads && !self.world.is_linux() && !self.world.uname_is_cached {
             self.world.uname_is_cached = true;
             self.try_import("socket", place);

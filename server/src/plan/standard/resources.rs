@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::Plan;
-use super::super::value::{Module, Record, Value};
+use super::super::value::{Module, RecordObject, Value};
 use super::super::world::World;
 use super::KnownCall;
 use crate::cpython::Found;
@@ -157,7 +157,7 @@ impl World<'_> {
                     ("ispkg", Value::Bool(is_package)),
                 ];
                 seen.push(name);
-                modules.push(Value::Record(Rc::new(Record { class: MODULE_INFO, attributes })));
+                modules.push(Value::Record(Rc::new(RecordObject { class: MODULE_INFO, attributes })));
             }
         }
         Value::list(modules)

@@ -13,7 +13,7 @@ use crate::source::script::Decoration;
 
 /// The effect of a name on loading, or on how functions that mention it are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum NameEffect {
     /// Imports a module.
     Imports,
     /// Loads a DLL.
@@ -70,7 +70,7 @@ macro_rules! standard_names {
             }
 
             /// Returns the effect, if there is one.
-            pub const fn effect(self) -> Option<Effect> {
+            pub const fn effect(self) -> Option<NameEffect> {
                 match self {
                     $($(StandardName::$Group($Names::$Name) => standard_names!(@effect $($effect)?),)*)*
                 }
@@ -84,7 +84,7 @@ macro_rules! standard_names {
 standard_names! {
     /// Built-in functions and classes.
     Builtin(BuiltinName) in "" {
-        Import = "__import__": Effect::Imports,
+        Import = "__import__": NameEffect::Imports,
         Len = "len",
         Str = "str",
         Repr = "repr",
@@ -122,9 +122,9 @@ standard_names! {
         Callable = "callable",
         Super = "super",
         Object = "object",
-        Property = "property": Effect::Decorates(Decoration::Property),
-        Staticmethod = "staticmethod": Effect::Decorates(Decoration::Static),
-        Classmethod = "classmethod": Effect::Decorates(Decoration::Class),
+        Property = "property": NameEffect::Decorates(Decoration::Property),
+        Staticmethod = "staticmethod": NameEffect::Decorates(Decoration::Static),
+        Classmethod = "classmethod": NameEffect::Decorates(Decoration::Class),
         Type = "type",
     }
     /// Built-in exceptions.
@@ -179,12 +179,12 @@ standard_names! {
     Os(OsName) in "os" {
         Path = "os.path",
         Access = "os.access",
-        Environ = "os.environ": Effect::ChangesDllSearch,
+        Environ = "os.environ": NameEffect::ChangesDllSearch,
         Getenv = "os.getenv",
-        Putenv = "os.putenv": Effect::ChangesDllSearch,
+        Putenv = "os.putenv": NameEffect::ChangesDllSearch,
         Listdir = "os.listdir",
         Walk = "os.walk",
-        AddDllDirectory = "os.add_dll_directory": Effect::ChangesDllSearch,
+        AddDllDirectory = "os.add_dll_directory": NameEffect::ChangesDllSearch,
         Fspath = "os.fspath",
         Fsdecode = "os.fsdecode",
     }
@@ -212,10 +212,10 @@ standard_names! {
     }
     /// `sys`
     Sys(SysName) in "sys" {
-        Path = "sys.path": Effect::ChangesModuleSearch,
+        Path = "sys.path": NameEffect::ChangesModuleSearch,
         Modules = "sys.modules",
         Implementation = "sys.implementation",
-        Getframe = "sys._getframe": Effect::LocatesCaller,
+        Getframe = "sys._getframe": NameEffect::LocatesCaller,
         SetLazyImports = "sys.set_lazy_imports",
     }
     /// `inspect`
@@ -229,14 +229,14 @@ standard_names! {
     }
     /// `platform`
     Platform(PlatformName) in "platform" {
-        System = "platform.system": Effect::ReadsMachine,
-        Machine = "platform.machine": Effect::ReadsMachine,
-        Node = "platform.node": Effect::ReadsMachine,
-        Release = "platform.release": Effect::ReadsMachine,
-        Version = "platform.version": Effect::ReadsMachine,
-        Processor = "platform.processor": Effect::ReadsMachine,
-        Uname = "platform.uname": Effect::ReadsMachine,
-        Platform = "platform.platform": Effect::ReadsMachine,
+        System = "platform.system": NameEffect::ReadsMachine,
+        Machine = "platform.machine": NameEffect::ReadsMachine,
+        Node = "platform.node": NameEffect::ReadsMachine,
+        Release = "platform.release": NameEffect::ReadsMachine,
+        Version = "platform.version": NameEffect::ReadsMachine,
+        Processor = "platform.processor": NameEffect::ReadsMachine,
+        Uname = "platform.uname": NameEffect::ReadsMachine,
+        Platform = "platform.platform": NameEffect::ReadsMachine,
         PythonImplementation = "platform.python_implementation",
         PythonVersion = "platform.python_version",
         Architecture = "platform.architecture",
@@ -251,7 +251,7 @@ standard_names! {
     }
     /// `site`
     Site(SiteName) in "site" {
-        Addsitedir = "site.addsitedir": Effect::ChangesModuleSearch,
+        Addsitedir = "site.addsitedir": NameEffect::ChangesModuleSearch,
         Getsitepackages = "site.getsitepackages",
         Getusersitepackages = "site.getusersitepackages",
         Getuserbase = "site.getuserbase",
@@ -292,7 +292,7 @@ standard_names! {
     }
     /// `importlib`
     Importlib(ImportlibName) in "importlib" {
-        ImportModule = "importlib.import_module": Effect::Imports,
+        ImportModule = "importlib.import_module": NameEffect::Imports,
         Util = "importlib.util",
         Resources = "importlib.resources",
         Metadata = "importlib.metadata",
@@ -323,7 +323,7 @@ standard_names! {
         Wraps = "functools.wraps",
         LruCache = "functools.lru_cache",
         Cache = "functools.cache",
-        CachedProperty = "functools.cached_property": Effect::Decorates(Decoration::Property),
+        CachedProperty = "functools.cached_property": NameEffect::Decorates(Decoration::Property),
         UpdateWrapper = "functools.update_wrapper",
         Partial = "functools.partial",
     }
@@ -332,7 +332,7 @@ standard_names! {
         Suppress = "contextlib.suppress",
         Nullcontext = "contextlib.nullcontext",
         ExitStack = "contextlib.ExitStack",
-        Contextmanager = "contextlib.contextmanager": Effect::Decorates(Decoration::Context),
+        Contextmanager = "contextlib.contextmanager": NameEffect::Decorates(Decoration::Context),
     }
     /// `types`
     Types(TypesName) in "types" {
@@ -361,14 +361,14 @@ standard_names! {
     }
     /// `ctypes`
     Ctypes(CtypesName) in "ctypes" {
-        WinDll = "ctypes.WinDLL": Effect::Loads,
-        CDll = "ctypes.CDLL": Effect::Loads,
-        PyDll = "ctypes.PyDLL": Effect::Loads,
-        OleDll = "ctypes.OleDLL": Effect::Loads,
-        Windll = "ctypes.windll": Effect::Loads,
-        Cdll = "ctypes.cdll": Effect::Loads,
-        Oledll = "ctypes.oledll": Effect::Loads,
-        Pydll = "ctypes.pydll": Effect::Loads,
+        WinDll = "ctypes.WinDLL": NameEffect::Loads,
+        CDll = "ctypes.CDLL": NameEffect::Loads,
+        PyDll = "ctypes.PyDLL": NameEffect::Loads,
+        OleDll = "ctypes.OleDLL": NameEffect::Loads,
+        Windll = "ctypes.windll": NameEffect::Loads,
+        Cdll = "ctypes.cdll": NameEffect::Loads,
+        Oledll = "ctypes.oledll": NameEffect::Loads,
+        Pydll = "ctypes.pydll": NameEffect::Loads,
         Util = "ctypes.util",
         CWcharP = "ctypes.c_wchar_p",
         CCharP = "ctypes.c_char_p",
@@ -377,7 +377,7 @@ standard_names! {
     }
     /// Methods of `ctypes.windll`, and of `cdll`, `oledll`, and `pydll`.
     LibraryLoader(LibraryLoaderName) in "ctypes.windll" {
-        LoadLibrary = "ctypes.windll.LoadLibrary": Effect::Loads,
+        LoadLibrary = "ctypes.windll.LoadLibrary": NameEffect::Loads,
     }
     /// `ctypes.util`
     CtypesUtil(CtypesUtilName) in "ctypes.util" {
@@ -385,17 +385,17 @@ standard_names! {
     }
     /// `_cffi_backend` of cffi
     Cffi(CffiName) in "_cffi_backend" {
-        LoadLibrary = "_cffi_backend.load_library": Effect::Loads,
+        LoadLibrary = "_cffi_backend.load_library": NameEffect::Loads,
         Ffi = "_cffi_backend.FFI",
     }
     /// Methods of the `FFI` objects of cffi.
     CffiObject(CffiObjectName) in "_cffi_backend.FFI()" {
-        Dlopen = "_cffi_backend.FFI().dlopen": Effect::Loads,
+        Dlopen = "_cffi_backend.FFI().dlopen": NameEffect::Loads,
     }
     /// Functions of the same effect in native modules, which export them. TensorFlow's loads
     /// libraries of operations (`tensorflow/c/c_api.h`).
     Exported(ExportedName) in "(exported)" {
-        TfLoadLibrary = "TF_LoadLibrary": Effect::Loads,
+        TfLoadLibrary = "TF_LoadLibrary": NameEffect::Loads,
     }
     /// Objects that code obtains from others, not by name.
     Anonymous(AnonymousName) in "(anonymous)" {
@@ -462,7 +462,7 @@ impl StandardName {
 pub fn decoration(name: &str) -> Option<Decoration> {
     static DECORATORS: LazyLock<Vec<(&str, Decoration)>> = LazyLock::new(|| {
         let decorators = StandardName::all().filter_map(|name| match name.effect()? {
-            Effect::Decorates(decoration) => Some((name.last_part(), decoration)),
+            NameEffect::Decorates(decoration) => Some((name.last_part(), decoration)),
             _ => None,
         });
         decorators.collect()

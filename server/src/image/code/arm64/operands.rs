@@ -2,7 +2,7 @@
 
 use yaxpeax_arm::armv8::a64::{Operand, SIMDSizeCode, ShiftStyle, SizeCode};
 
-use super::{AssignedValue, Operation, Register, SP_OR_ZERO, Value};
+use super::{AssignedValue, CodeValue, Operation, Register, SP_OR_ZERO};
 
 /// The register that an operand is, to be written to. Returns `None` for the zero register.
 pub(super) fn written(operand: Operand) -> Option<Register> {
@@ -33,20 +33,20 @@ pub(super) fn set_unknown(operand: Operand, operations: &mut Vec<Operation>) {
     }
 }
 
-pub(super) fn value(operand: Operand) -> Value {
+pub(super) fn value(operand: Operand) -> CodeValue {
     match operand {
-        Operand::Register(_, SP_OR_ZERO) => Value::Number(0),
+        Operand::Register(_, SP_OR_ZERO) => CodeValue::Number(0),
         Operand::Register(_, number) | Operand::RegisterOrSP(_, number) => {
-            Value::Register(Register::general(number as u8))
+            CodeValue::Register(Register::general(number as u8))
         }
-        _ => Value::Unknown,
+        _ => CodeValue::Unknown,
     }
 }
 
 /// What a store writes. Of vector registers whole ones matter.
-pub(super) fn stored(operand: Operand) -> Value {
+pub(super) fn stored(operand: Operand) -> CodeValue {
     match operand {
-        Operand::SIMDRegister(SIMDSizeCode::Q, number) => Value::Register(Register::vector(number as u8)),
+        Operand::SIMDRegister(SIMDSizeCode::Q, number) => CodeValue::Register(Register::vector(number as u8)),
         operand => value(operand),
     }
 }
@@ -81,13 +81,13 @@ pub(super) fn immediate(operand: Operand) -> Option<u64> {
 }
 
 /// A register that is shifted to the left, and by how many bits.
-pub(super) fn shifted(operand: Operand) -> Option<(Value, u8)> {
+pub(super) fn shifted(operand: Operand) -> Option<(CodeValue, u8)> {
     match operand {
         Operand::RegShift(ShiftStyle::LSL | ShiftStyle::SXTW | ShiftStyle::UXTW, shift, _, SP_OR_ZERO) => {
-            Some((Value::Number(0), shift))
+            Some((CodeValue::Number(0), shift))
         }
         Operand::RegShift(ShiftStyle::LSL | ShiftStyle::SXTW | ShiftStyle::UXTW, shift, _, number) => {
-            Some((Value::Register(Register::general(number as u8)), shift))
+            Some((CodeValue::Register(Register::general(number as u8)), shift))
         }
         _ => None,
     }
@@ -98,9 +98,9 @@ pub(super) fn wide(bits: u16, shift: u8) -> u64 {
 }
 
 /// The number that a register of its size is set to.
-pub(super) fn number(bits: u64, register: Operand) -> Value {
+pub(super) fn number(bits: u64, register: Operand) -> CodeValue {
     match bytes_of(register) {
-        4 => Value::Number((bits as i32).into()),
-        _ => Value::Number(bits as i64),
+        4 => CodeValue::Number((bits as i32).into()),
+        _ => CodeValue::Number(bits as i64),
     }
 }
