@@ -127,13 +127,13 @@ mod tests {
     /// A project with an environment of its own, one in a workspace that has a common environment,
     /// and a Python elsewhere.
     const PYTHONS: &str = r"
-        /work/own/.venv/python.exe           imports python38.dll
-        /work/own/.venv/python38.dll         version 3.8.10150.1013
-        /work/own/.venv/Lib/os.py            text
-        /work/.venv/python.exe               imports python311.dll
-        /work/.venv/python311.dll            version 3.11.4150.1013
-        /work/.venv/Lib/os.py                text
-        /work/shared/src/main.py             text
+        /code/own/.venv/python.exe           imports python38.dll
+        /code/own/.venv/python38.dll         version 3.8.10150.1013
+        /code/own/.venv/Lib/os.py            text
+        /code/.venv/python.exe               imports python311.dll
+        /code/.venv/python311.dll            version 3.11.4150.1013
+        /code/.venv/Lib/os.py                text
+        /code/shared/src/main.py             text
         /other/python.exe                    imports python311.dll
         /other/python311.dll                 version 3.11.4150.1013
         /other/Lib/os.py                     text
@@ -144,27 +144,27 @@ mod tests {
         let world = World::new(PYTHONS).unwrap();
         let other = world.path("/other").display().to_string();
         let in_folder = |folder: &str| check(&world.path(folder), &[], json!({}));
-        assert!(in_folder("/work/own").contains("/own/.venv"), "{}", in_folder("/work/own"));
-        let shared = in_folder("/work/shared/src");
-        assert!(shared.contains("/work/.venv") && !shared.contains("shared"), "{shared}");
-        let named = check(&world.path("/work/own"), &["--python", &other], json!({ "interpreter": other }));
+        assert!(in_folder("/code/own").contains("/own/.venv"), "{}", in_folder("/code/own"));
+        let shared = in_folder("/code/shared/src");
+        assert!(shared.contains("/code/.venv") && !shared.contains("shared"), "{shared}");
+        let named = check(&world.path("/code/own"), &["--python", &other], json!({ "interpreter": other }));
         assert!(named.contains("/other"), "{named}");
         let on_windows_10 =
-            check(&world.path("/work/own"), &["--host", "windows-10"], json!({ "host": "windows-10" }));
+            check(&world.path("/code/own"), &["--host", "windows-10"], json!({ "host": "windows-10" }));
         assert!(on_windows_10.ends_with("/own/.venv"), "{on_windows_10}");
     }
 
     #[test]
     fn the_drive_around_the_folder_is_assumed_in_every_way() {
         let drive = World::new(&format!("{PYTHONS}    /Windows/System32/kernel32.dll   exports f")).unwrap();
-        let own = check(&drive.path("/work/own"), &[], json!({}));
+        let own = check(&drive.path("/code/own"), &[], json!({}));
         if cfg!(windows) {
             return assert!(own.ends_with("/own/.venv"), "{own}");
         }
         let assumed = format!("the drive {} was assumed", drive.root().display());
-        assert_eq!(own, format!("C:/work/own/.venv, {assumed}"));
+        assert_eq!(own, format!("C:/code/own/.venv, {assumed}"));
         let named = drive.path("/other").display().to_string();
-        let named = check(&drive.path("/work/own"), &["--python", &named], json!({ "interpreter": named }));
+        let named = check(&drive.path("/code/own"), &["--python", &named], json!({ "interpreter": named }));
         assert_eq!(named, format!("C:/other, {assumed}"));
     }
 
@@ -172,14 +172,14 @@ mod tests {
     fn without_a_host_the_program_decides_which_clean_windows_it_is() {
         let world = World::new(
             r"
-            /work/.venv/python.exe       arm64, imports python311.dll
-            /work/.venv/python311.dll    arm64, version 3.11.4150.1013
-            /work/.venv/Lib/os.py        text
+            /code/.venv/python.exe       arm64, imports python311.dll
+            /code/.venv/python311.dll    arm64, version 3.11.4150.1013
+            /code/.venv/Lib/os.py        text
             ",
         )
         .unwrap();
         if cfg!(unix) {
-            let target = target_of_folder(&world.path("/work"), &json!({}));
+            let target = target_of_folder(&world.path("/code"), &json!({}));
             assert_eq!(target.open().unwrap().host.kind.to_string(), "windows-11-arm64");
             assert_eq!(target.host().unwrap().0.kind.to_string(), "windows-11");
         }

@@ -41,9 +41,7 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
         _ => ApiSets::of_windows_11(),
     });
     Ok(Host {
-        kind: HostKind::Live,
         windows_version: windows.as_ref().zip(build).map(|(key, build)| version(key, build)),
-        machine: native_machine(),
         known_dlls: Arc::new(known_dlls(&system, &disk)),
         api_sets: Arc::new(api_sets),
         variables: variables(),
@@ -54,14 +52,9 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
             instructions: instructions(),
             path: path_of_new_programs(),
         },
-        recorded_interpreter: None,
-        recorded_variables: BTreeMap::new(),
-        recorded_roaming_data: None,
-        recorded_new_path: false,
         registered_pythons: Arc::new(of_this_system()),
-        windows_directory,
-        files: disk.clone(),
-        disk: Some(disk),
+        disk: Some(disk.clone()),
+        ..Host::new(HostKind::Live, native_machine(), windows_directory, disk)
     })
 }
 

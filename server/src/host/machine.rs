@@ -108,6 +108,32 @@ pub struct Misregistered {
 }
 
 impl Host {
+    /// Creates a machine of which nothing else is known.
+    pub(super) fn new(
+        kind: HostKind,
+        machine: Machine,
+        windows_directory: WinPath,
+        files: Arc<dyn Files>,
+    ) -> Host {
+        Host {
+            kind,
+            windows_version: None,
+            machine,
+            windows_directory,
+            known_dlls: Arc::default(),
+            api_sets: Arc::default(),
+            variables: BTreeMap::new(),
+            recorded_variables: BTreeMap::new(),
+            recorded_roaming_data: None,
+            recorded_new_path: false,
+            running: MachineFacts::default(),
+            recorded_interpreter: None,
+            registered_pythons: Arc::default(),
+            files,
+            disk: None,
+        }
+    }
+
     /// Returns the major and minor version of Windows, if they are known.
     pub fn version_number(&self) -> Option<(u16, u16)> {
         let mut parts = self.windows_version.as_deref()?.split('.').map(str::parse);

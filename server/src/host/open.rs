@@ -1,6 +1,5 @@
 //! Opens machines: a clean Windows, a system drive, and the Windows that WhyDLL runs on.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +7,8 @@ use super::error::readable_system_directory;
 #[cfg(windows)]
 use super::live;
 use super::{
-    ApiSets, Baseline, BaselineFiles, Disk, FactCache, Files, Host, HostError, HostKind, MachineFacts,
-    WinPath, known_dlls, map,
+    ApiSets, Baseline, BaselineFiles, Disk, FactCache, Files, Host, HostError, HostKind, WinPath, known_dlls,
+    map,
 };
 use crate::image::Machine;
 
@@ -25,22 +24,14 @@ impl Host {
             true => ApiSets::of_windows_10(),
             false => ApiSets::of_windows_11(),
         };
+        let files = Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone()));
+        let kind = HostKind::Baseline(baseline.name.to_owned());
         Host {
-            kind: HostKind::Baseline(baseline.name.to_owned()),
             windows_version: Some(baseline.version().to_owned()),
-            machine: baseline.machine(),
             known_dlls: Arc::new(known_dlls::of_clean_windows()),
             api_sets: Arc::new(api_sets),
-            variables: BTreeMap::new(),
-            recorded_variables: BTreeMap::new(),
-            recorded_roaming_data: None,
-            recorded_new_path: false,
-            running: MachineFacts::default(),
-            recorded_interpreter: None,
-            registered_pythons: Arc::default(),
-            files: Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone())),
-            windows_directory,
             disk: Some(disk),
+            ..Host::new(kind, baseline.machine(), windows_directory, files)
         }
     }
 
@@ -78,21 +69,11 @@ impl Host {
         };
         let version = kernel.ok().and_then(|image| image.version);
         Ok(Host {
-            kind: HostKind::Directory,
             windows_version: version.map(|v| format!("{}.{}.{}", v.0[0], v.0[1], v.0[2])),
-            machine,
             known_dlls: Arc::new(known_dlls::of_directory(&system, &*disk)),
             api_sets: Arc::new(disk.api_sets(&system).unwrap_or_else(ApiSets::of_windows_11)),
-            variables: BTreeMap::new(),
-            recorded_variables: BTreeMap::new(),
-            recorded_roaming_data: None,
-            recorded_new_path: false,
-            running: MachineFacts::default(),
-            recorded_interpreter: None,
-            registered_pythons: Arc::default(),
-            windows_directory,
-            files: disk.clone(),
-            disk: Some(disk),
+            disk: Some(disk.clone()),
+            ..Host::new(HostKind::Directory, machine, windows_directory, disk)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Files that record every access, with a fingerprint of each answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
@@ -11,6 +11,7 @@ use super::fault::{FileError, ImageFault};
 use super::files::Files;
 use super::fingerprint::{Fingerprint, of_listing};
 use super::folder::Folder;
+use super::native_files::lock;
 use super::path::WinPath;
 use super::read_set::ReadSet;
 
@@ -94,10 +95,6 @@ fn agrees(fingerprint: &Fingerprint, answer: &AnyAnswer) -> bool {
         (_, Some(FileError::TooLarge(_) | FileError::BadArchive(_) | FileError::BadModule(_))) => true,
         (_, Some(_)) => false,
     }
-}
-
-fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Files for ReadTracker {

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use crate::action::Action;
-use crate::diagnosis::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, gpu};
 use crate::loader::LoadFlags;
 use crate::plan::Plan;
@@ -32,7 +31,8 @@ pub(in crate::diagnosis) fn after_import(
         true => format!("the NVIDIA driver is installed ({} loads)", gpu::DRIVER),
         false => case.evidence_of_cuda()?,
     };
-    let mut finding = case.finding(Code::GpuNotSupported, &[], Severity::Information, None);
+    let mut finding =
+        case.finding(Code::GpuNotSupported, &[], Code::GpuNotSupported.default_severity(), None);
     finding.what = format!(
         "TensorFlow {version} cannot use the GPU on Windows: 2.10 was the last version that could. It works \
          on the CPU."

@@ -44,7 +44,10 @@ pub(in crate::diagnosis) fn after_import(
         return None;
     }
     let path_is_known = case.host.variables.contains_key("PATH") && plan.known_variable("PATH").is_some();
-    let severity = if driver && path_is_known { Severity::Warning } else { Severity::Information };
+    let severity = match driver && path_is_known {
+        true => Code::MissingGpuLibrary.default_severity(),
+        false => Severity::Information,
+    };
     let mut finding = case.finding(Code::MissingGpuLibrary, &problems, severity, None);
     let copies = copies(case, &finding.dlls);
     let are_all_there = copies.iter().all(|(_, copy)| copy.is_some());

@@ -15,7 +15,7 @@ pub(super) type Providers<'a> = BTreeMap<String, Vec<&'a Distribution>>;
 
 /// Creates a finding without messages: a warning if the mixture may be why something fails.
 pub(super) fn finding(case: &Case<'_>, is_suspect: bool, otherwise: Severity) -> Finding {
-    let severity = if is_suspect { Severity::Warning } else { otherwise };
+    let severity = if is_suspect { Code::MixedEnvironment.default_severity() } else { otherwise };
     case.finding(Code::MixedEnvironment, &[], severity, None)
 }
 
